@@ -6,14 +6,14 @@
 //   pipe notices --------------+--> mailbox --uv_async--> config.event(NODE_PEER_*, NODE_PULL_*)
 //   REP contexts, REQ replies -+    |
 //
-// One BUS socket with one listener and a dialer per dialed address, one REP socket on the pull port,
-// one REQ socket per pull address in use. Every message is sealed (io/seal.h). nng's threads open
-// seals and hand over; all else happens on the loop's thread. Without a key, all addresses must be
-// loopback ones.
+// One BUS socket with one listener and a dialer per dialed address, one REP socket on the pull
+// port, one REQ socket per pull address in use. Every message is sealed (io/seal.h). nng's threads
+// open seals and hand over; all else happens on the loop's thread. Without a key, all addresses
+// must be loopback ones.
 //
-// Bus messages of one moment travel together: at most PEERS_BURST nng messages leave at once, then one
-// per PEERS_PACE_MS, because a pipe holds 16 and drops the rest without a word. What waits is bounded
-// by PEERS_WAITING_BYTES_MAX; past that it is dropped and counted, and pull repairs it.
+// Bus messages of one moment travel together: at most PEERS_BURST nng messages leave at once, then
+// one per PEERS_PACE_MS, because a pipe holds 16 and drops the rest without a word. What waits is
+// bounded by PEERS_WAITING_BYTES_MAX; past that it is dropped and counted, and pull repairs it.
 //
 // A process that opened peers must not fork() without exec() afterwards (nng panics).
 // May include: node/, libuv, nng, libsodium.
@@ -34,7 +34,7 @@
 #include "node/ports.h"
 
 #define PEERS_MESSAGE_BYTES_MAX (1U << 20)  // one broadcast()
-#define PEERS_QUESTION_BYTES_MAX (4U << 20) // one pull(): a version vector of 100,000 agents fits
+#define PEERS_QUESTION_BYTES_MAX (2U << 20) // one pull(): a version vector of 100,000 agents fits
 #define PEERS_REPLY_BYTES_MAX (8U << 20)    // one answer(): what is more comes in pages
 #define PEERS_PIPES_MAX 256                 // of the bus, both ways
 #define PEERS_ADDRESSES_MAX 256             // dialed at once
@@ -63,24 +63,24 @@ struct peers_config {
 };
 
 struct peers_counts {
-    uint64_t bus_sent;           // nng messages handed to the bus
-    uint64_t bus_received;       // authentic ones
-    uint64_t bus_coalesced;      // broadcasts that travelled in the nng message of another
-    uint64_t bus_dropped;        // broadcasts dropped here because too much waited
-    uint64_t bus_lost;           // dropped by bus_loss_permille
+    uint64_t bus_sent;      // nng messages handed to the bus
+    uint64_t bus_received;  // authentic ones
+    uint64_t bus_coalesced; // broadcasts that travelled in the nng message of another
+    uint64_t bus_dropped;   // broadcasts dropped here because too much waited
+    uint64_t bus_lost;      // dropped by bus_loss_permille
     uint64_t bytes_sent;
     uint64_t bytes_received;
-    uint64_t refused;            // messages that were not authentic; each closed its pipe
-    uint64_t pulls_asked;        // by us
+    uint64_t refused;     // messages that were not authentic; each closed its pipe
+    uint64_t pulls_asked; // by us
     uint64_t pulls_failed;
-    uint64_t pulls_answered;     // for others
-    uint64_t redials;            // dialers made anew because nothing came up in time
-    uint32_t pipes;              // of the bus, now
+    uint64_t pulls_answered; // for others
+    uint64_t redials;        // dialers made anew because nothing came up in time
+    uint32_t pipes;          // of the bus, now
 };
 
 /// Listens on both addresses. @param error Receives one line that says what failed, when it fails.
-/// @return WEFT_OK; WEFT_LIMIT (an address that only a cluster with a key may use), WEFT_MALFORMED (not
-/// tcp://HOST:PORT), WEFT_CONFLICT (in use), WEFT_NOT_FOUND (not an address of this machine),
+/// @return WEFT_OK; WEFT_LIMIT (an address that only a cluster with a key may use), WEFT_MALFORMED
+/// (not tcp://HOST:PORT), WEFT_CONFLICT (in use), WEFT_NOT_FOUND (not an address of this machine),
 /// WEFT_NO_MEMORY, WEFT_STORAGE (anything else the system refused).
 WEFT_MUST_USE enum weft_status peers_open(struct peers **peers_out,
                                           const struct peers_config *config, char *error,
@@ -89,7 +89,8 @@ WEFT_MUST_USE enum weft_status peers_open(struct peers **peers_out,
 /// callbacks of its handles, so run the loop once more before uv_loop_close().
 void peers_close(struct peers *peers);
 
-/// The addresses as others reach them, with the port that was really bound. Live as long as `peers`.
+/// The addresses as others reach them, with the port that was really bound. Live as long as
+/// `peers`.
 const char *peers_gossip_address(const struct peers *peers);
 const char *peers_pull_address(const struct peers *peers);
 struct peers_counts peers_count(const struct peers *peers);
@@ -101,9 +102,9 @@ void peers_broadcast(struct peers *peers, struct span message);
 void peers_dial(struct peers *peers, struct span address);
 void peers_hang_up(struct peers *peers, struct span address);
 void peers_drop(struct peers *peers, struct pipe_id pipe);
-/// NODE_PULL_REPLY has status WEFT_OK, WEFT_NOT_FOUND (nobody answered in time, or the address cannot
-/// be used), WEFT_MALFORMED (what came was not authentic), WEFT_LIMIT (too many or too large) or
-/// WEFT_NO_MEMORY.
+/// NODE_PULL_REPLY has status WEFT_OK, WEFT_NOT_FOUND (nobody answered in time, or the address
+/// cannot be used), WEFT_MALFORMED (what came was not authentic), WEFT_LIMIT (too many or too
+/// large) or WEFT_NO_MEMORY.
 void peers_pull(struct peers *peers, uint64_t ticket, struct span address, struct span question);
 void peers_answer(struct peers *peers, struct answer_id answer, struct span reply);
 

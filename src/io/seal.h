@@ -11,12 +11,13 @@
 // also authenticates the header of its question, so it answers no other one. Without a key the same
 // header travels with an open body and no tag, on loopback only.
 //
-// Opening costs one pass over bytes that are already there (less than 1 ms per MiB) and allocates nothing.
-// What it does not give: an authentic message can be sent again by someone who recorded it. Numbers
-// only rise on one pipe (seal_opened.number, checked by the bus), replies are bound to questions, and
-// everything that nodes say to each other is idempotent.
+// Opening costs one pass over bytes that are already there (less than 1 ms per MiB) and allocates
+// nothing. What it does not give: an authentic message can be sent again by someone who recorded
+// it. Numbers only rise on one pipe (seal_opened.number, checked by the bus), replies are bound to
+// questions, and everything that nodes say to each other is idempotent.
 //
-// Threads: a struct sealer belongs to one thread; a struct seal_key may be shared once it is filled.
+// Threads: a struct sealer belongs to one thread; a struct seal_key may be shared once it is
+// filled.
 #ifndef WEFT_IO_SEAL_H
 #define WEFT_IO_SEAL_H
 
@@ -62,7 +63,9 @@ enum seal_verdict {
     SEAL_UNSEALED,  // it has no seal, and we have a key
     SEAL_KEYLESS,   // it is sealed, and we have no key
     SEAL_FORGED,    // another key, an altered message, or the reply to another question
+    SEAL_REPEATED,  // said by the bus: opened, but its number did not rise on its pipe
 };
+#define SEAL_VERDICT_COUNT (SEAL_REPEATED + 1)
 
 struct seal_opened {
     uint8_t sender[SEAL_SENDER_BYTES];
@@ -70,13 +73,14 @@ struct seal_opened {
     struct span body; // lies in the bytes that were opened
 };
 
-/// Reads a cluster key file: 64 hex digits and at most one line end. Refused with one line in `error` when
-/// it cannot be read, holds anything else, or when others may read or write it.
+/// Reads a cluster key file: 64 hex digits and at most one line end. Refused with one line in
+/// `error` when it cannot be read, holds anything else, or when others may read or write it.
 /// @return WEFT_OK, WEFT_NOT_FOUND (cannot be read), WEFT_MALFORMED or WEFT_LIMIT (permissions).
 WEFT_MUST_USE enum weft_status seal_read_key(struct seal_key *key_out, const char *path,
                                              char *error, size_t error_size);
 
-/// Must be called once before anything else here, and before threads are. @return false: no libsodium.
+/// Must be called once before anything else here, and before threads are. @return false: no
+/// libsodium.
 WEFT_MUST_USE bool seal_start(void);
 /// A sealer with a fresh sender. @param key Copied; NULL or not present means open envelopes.
 void seal_begin(struct sealer *sealer, const struct seal_key *key);
