@@ -152,10 +152,10 @@ static struct span read_sized(struct pack_reader *reader, uint8_t marker8)
     return bytes;
 }
 
-/// Whether the bytes are UTF-8: shortest forms, no surrogates, nothing past U+10FFFF.
-static bool is_utf8(const uint8_t *at, size_t size)
+bool pack_is_utf8(struct span text)
 {
-    const uint8_t *end = at + size;
+    const uint8_t *at = text.data;
+    const uint8_t *end = text.size ? at + text.size : at;
     while (at < end) {
         if (*at < 0x80) {
             at++;
@@ -198,7 +198,7 @@ struct span pack_read_str(struct pack_reader *reader)
     } else {
         text = read_sized(reader, MARKER_STR8);
     }
-    if (!reader->failed && !is_utf8(text.data, text.size)) {
+    if (!reader->failed && !pack_is_utf8(text)) {
         reader->at = before;
         fail(reader);
     }
