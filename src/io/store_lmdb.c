@@ -65,7 +65,8 @@ static uint64_t port_commit(struct store *port)
     assert(!store->read_only);
     assert(store->group_last - store->group_told < STORE_GROUPS_MAX);
     struct store_lmdb_group *group = store->open;
-    group->number = ++store->group_last;
+    uint64_t number = ++store->group_last;
+    group->number = number;
 
     pthread_mutex_lock(&store->mutex);
     store->queue[store->queue_count++] = group;
@@ -73,7 +74,7 @@ static uint64_t port_commit(struct store *port)
     store->open = store->idle[--store->idle_count];
     pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->mutex);
-    return group->number;
+    return number; // the group may be another's by now
 }
 
 bool store_lmdb_next(struct store_lmdb *store, uint64_t *group_out, enum weft_status *status_out)

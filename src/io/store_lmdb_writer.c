@@ -205,13 +205,26 @@ static void grow_ahead(struct store_lmdb *store)
         store_lmdb_space_grow(store, 0);
 }
 
+/// What must be free before the store calls itself writable: room for the group that failed, but no
+/// more than ordinary groups need, lest one that can never fit keeps the others out.
+static uint64_t space_wanted(const struct store_lmdb *store)
+{
+    const uint64_t most = (uint64_t)16 << 20;
+    uint64_t wanted = 2 * (uint64_t)store->space_needed + ((uint64_t)256 << 10);
+    if (wanted > most)
+        wanted = most;
+    if (wanted > store->map_bytes_max / 8)
+        wanted = store->map_bytes_max / 8;
+    return wanted;
+}
+
 /// While there was no space: is there again?
 static void probe_space(struct store_lmdb *store)
 {
     store->probed_at_ms = store_lmdb_now_ms();
-    uint64_t needed = 2 * (uint64_t)store->space_needed + ((uint64_t)256 << 10);
-    if (store_lmdb_space_probe_disk(store, needed) == 0 &&
-        store_lmdb_space_probe_map(store, needed))
+    uint64_t wanted = space_wanted(store);
+    if (store_lmdb_space_probe_disk(store, wanted) == 0 &&
+        store_lmdb_space_probe_map(store, wanted))
         set_health(store, STORE_WRITABLE, "");
     store_lmdb_space_refresh(store, true);
 }
