@@ -3,6 +3,8 @@
 #include "io/peers.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <criterion/criterion.h>
+#include "support/tap.h"
 
 #define DEADLINE_MS 8000
 #define PIPES_KNOWN 64
@@ -27,8 +29,8 @@ struct station {
     uint8_t last_message[64];
     size_t last_message_size;
     bool out_of_order;
-    uint32_t expected; // counts in messages that begin with a u32
-    struct span answer; // what it answers; NULL data: nothing at all
+    uint32_t expected;       // counts in messages that begin with a u32
+    struct span answer;      // what it answers; NULL data: nothing at all
     enum weft_status status; // of the last reply
     uint64_t ticket;
     size_t reply_size;
@@ -70,11 +72,12 @@ static void told(void *context, const struct node_event *event)
         station->status = event->status;
         station->ticket = event->ticket;
         station->reply_size = event->bytes.size;
-        station->reply_intact = event->bytes.size == 0 || (event->bytes.data[0] == 0xa5 &&
-                                                           event->bytes.data[event->bytes.size - 1] == 0xa5);
+        station->reply_intact =
+            event->bytes.size == 0 ||
+            (event->bytes.data[0] == 0xa5 && event->bytes.data[event->bytes.size - 1] == 0xa5);
         break;
     default:
-        cr_assert_fail("unexpected event %d", (int)event->kind);
+        tap_checks(false, "unexpected event %d", (int)event->kind);
     }
 }
 
@@ -99,7 +102,7 @@ static struct peers_config configure(struct station *station, const struct seal_
 static void open_with(struct station *station, const struct peers_config *config)
 {
     char error[256] = "";
-    cr_assert_eq(peers_open(&station->peers, config, error, sizeof error), WEFT_OK, "%s", error);
+    tap_checks(peers_open(&station->peers, config, error, sizeof error) == WEFT_OK, "%s", error);
 }
 
 static void open_station(struct station *station, const struct seal_key *with)
@@ -129,8 +132,9 @@ static bool reach_within(const uint32_t *counter, uint32_t least, uint64_t ms)
     return *counter >= least;
 }
 
-#define cr_assert_reaches(counter, least)                                                          \
-    cr_assert(reach_within(&(counter), (least), DEADLINE_MS), #counter " is %u", (counter))
+#define check_reaches(counter, least)                                                              \
+    tap_checks(reach_within(&(counter), (least), DEADLINE_MS), "is %u, not yet %u", (counter),     \
+               (uint32_t)(least))
 
 /// Runs the loop for a while in which nothing is expected to come.
 static void pass(uint64_t ms)
@@ -150,7 +154,7 @@ static void end(struct station *stations, size_t count)
         peers_close(stations[i].peers);
     }
     uv_run(&loop, UV_RUN_DEFAULT);
-    cr_assert_eq(uv_loop_close(&loop), 0, "handles are left");
+    tap_checks(uv_loop_close(&loop) == 0, "handles are left");
 }
 
 static struct span text(const char *chars)
@@ -165,7 +169,7 @@ static void dial(struct station *from, const struct station *to)
 
 // -------------------------------------------------------------------------------------------- bus
 
-Test(peers, two_meet_and_hear_each_other_once_however_often_they_dial)
+static void two_meet_and_hear_each_other_once_however_often_they_dial(void)
 {
     begin();
     struct station s[2] = {0};
@@ -173,25 +177,25 @@ Test(peers, two_meet_and_hear_each_other_once_however_often_they_dial)
     open_station(&s[1], &key);
     dial(&s[0], &s[1]);
     dial(&s[0], &s[1]);
-    cr_assert_reaches(s[0].ups, 1);
-    cr_assert_reaches(s[1].ups, 1);
+    check_reaches(s[0].ups, 1);
+    check_reaches(s[1].ups, 1);
     peers_broadcast(s[0].peers, text("from zero"));
     peers_broadcast(s[1].peers, text("from one"));
     peers_broadcast(s[1].peers, text("")); // an empty one is one as well
-    cr_assert_reaches(s[1].messages, 1);
-    cr_assert_reaches(s[0].messages, 2);
+    check_reaches(s[1].messages, 1);
+    check_reaches(s[0].messages, 2);
     pass(300);
-    cr_assert_eq(s[1].messages, 1);
-    cr_assert_eq(s[0].messages, 2);
-    cr_assert_eq(s[1].last_message_size, 9);
-    cr_assert_eq(memcmp(s[1].last_message, "from zero", 9), 0);
-    cr_assert_eq(s[0].ups, 1);
-    cr_assert_eq(s[1].ups, 1);
-    cr_assert(peers_flushed(s[0].peers));
+    tap_check(s[1].messages == 1);
+    tap_check(s[0].messages == 2);
+    tap_check(s[1].last_message_size == 9);
+    tap_check(memcmp(s[1].last_message, "from zero", 9) == 0);
+    tap_check(s[0].ups == 1);
+    tap_check(s[1].ups == 1);
+    tap_check(peers_flushed(s[0].peers));
     end(s, 2);
 }
 
-Test(peers, three_in_a_mesh_all_hear_a_broadcast_but_not_their_own)
+static void three_in_a_mesh_all_hear_a_broadcast_but_not_their_own(void)
 {
     begin();
     struct station s[3] = {0};
@@ -202,40 +206,40 @@ Test(peers, three_in_a_mesh_all_hear_a_broadcast_but_not_their_own)
     dial(&s[0], &s[2]);
     dial(&s[1], &s[2]);
     for (int i = 0; i < 3; i++) {
-        cr_assert_reaches(s[i].ups, 2);
+        check_reaches(s[i].ups, 2);
     }
     peers_broadcast(s[1].peers, text("to all"));
-    cr_assert_reaches(s[0].messages, 1);
-    cr_assert_reaches(s[2].messages, 1);
-    cr_assert_eq(s[1].messages, 0);
+    check_reaches(s[0].messages, 1);
+    check_reaches(s[2].messages, 1);
+    tap_check(s[1].messages == 0);
     end(s, 3);
 }
 
-Test(peers, a_burst_far_beyond_the_pipes_queue_arrives_whole_and_in_order)
+static void a_burst_far_beyond_the_pipes_queue_arrives_whole_and_in_order(void)
 {
     begin();
     struct station s[2] = {0};
     open_station(&s[0], &key);
     open_station(&s[1], &key);
     dial(&s[0], &s[1]);
-    cr_assert_reaches(s[0].ups, 1);
-    cr_assert_reaches(s[1].ups, 1);
+    check_reaches(s[0].ups, 1);
+    check_reaches(s[1].ups, 1);
     pass(50); // nng tells the acceptor a moment before its pipe takes messages
     uint8_t message[1024] = {0};
     for (uint32_t i = 0; i < 2000; i++) {
         memcpy(message, &i, 4);
         peers_broadcast(s[0].peers, (struct span){message, sizeof message});
     }
-    cr_assert_reaches(s[1].messages, 2000);
-    cr_assert_not(s[1].out_of_order);
+    check_reaches(s[1].messages, 2000);
+    tap_check(!s[1].out_of_order);
     struct peers_counts counts = peers_count(s[0].peers);
-    cr_assert_eq(counts.bus_dropped, 0);
-    cr_assert_eq(counts.bus_sent + counts.bus_coalesced, 2000);
-    cr_assert_lt(counts.bus_sent, 200, "%lu nng messages", (unsigned long)counts.bus_sent);
+    tap_check(counts.bus_dropped == 0);
+    tap_check(counts.bus_sent + counts.bus_coalesced == 2000);
+    tap_checks(counts.bus_sent < 200, "%lu nng messages", (unsigned long)counts.bus_sent);
     end(s, 2);
 }
 
-Test(peers, what_waits_is_bounded_and_what_is_dropped_is_counted)
+static void what_waits_is_bounded_and_what_is_dropped_is_counted(void)
 {
     begin();
     struct station s[1] = {0};
@@ -245,13 +249,13 @@ Test(peers, what_waits_is_bounded_and_what_is_dropped_is_counted)
         peers_broadcast(s[0].peers, (struct span){message, PEERS_MESSAGE_BYTES_MAX});
     }
     peers_broadcast(s[0].peers, (struct span){message, PEERS_MESSAGE_BYTES_MAX + 1});
-    cr_assert_geq(peers_count(s[0].peers).bus_dropped, 20);
-    cr_assert_not_null(strstr(s[0].log, "bus-dropped"));
+    tap_check(peers_count(s[0].peers).bus_dropped >= 20);
+    tap_check(strstr(s[0].log, "bus-dropped") != NULL);
     free(message);
     end(s, 1);
 }
 
-Test(peers, the_loss_switch_drops_the_share_it_is_told)
+static void the_loss_switch_drops_the_share_it_is_told(void)
 {
     begin();
     struct station s[2] = {0};
@@ -260,20 +264,20 @@ Test(peers, the_loss_switch_drops_the_share_it_is_told)
     lossy.bus_loss_permille = 500;
     open_with(&s[1], &lossy);
     dial(&s[1], &s[0]);
-    cr_assert_reaches(s[0].ups, 1);
-    cr_assert_reaches(s[1].ups, 1);
+    check_reaches(s[0].ups, 1);
+    check_reaches(s[1].ups, 1);
     for (int i = 0; i < 200; i++) {
         peers_broadcast(s[0].peers, text("x"));
         pass(3);
     }
     pass(100);
     uint64_t lost = peers_count(s[1].peers).bus_lost;
-    cr_assert(lost > 40 && lost < 160, "%lu of 200", (unsigned long)lost);
-    cr_assert_eq(s[1].messages + lost, 200);
+    tap_checks(lost > 40 && lost < 160, "%lu of 200", (unsigned long)lost);
+    tap_check(s[1].messages + lost == 200);
     end(s, 2);
 }
 
-Test(peers, a_dropped_link_comes_back_and_a_hung_up_one_does_not)
+static void a_dropped_link_comes_back_and_a_hung_up_one_does_not(void)
 {
     begin();
     struct station s[2] = {0};
@@ -281,72 +285,96 @@ Test(peers, a_dropped_link_comes_back_and_a_hung_up_one_does_not)
     open_station(&s[1], &key);
     dial(&s[0], &s[1]);
     for (uint32_t round = 1; round <= 3; round++) {
-        cr_assert_reaches(s[0].ups, round);
-        cr_assert_reaches(s[1].ups, round);
+        check_reaches(s[0].ups, round);
+        check_reaches(s[1].ups, round);
         struct station *who = &s[round % 2]; // the dialing side and the other one
         peers_drop(who->peers, who->up[round - 1]);
-        cr_assert_reaches(s[0].downs, round);
-        cr_assert_reaches(s[1].downs, round);
+        check_reaches(s[0].downs, round);
+        check_reaches(s[1].downs, round);
     }
-    cr_assert_reaches(s[0].ups, 4);
-    cr_assert_reaches(s[1].ups, 4);
+    check_reaches(s[0].ups, 4);
+    check_reaches(s[1].ups, 4);
     peers_hang_up(s[0].peers, text(peers_gossip_address(s[1].peers)));
-    cr_assert_reaches(s[0].downs, 4);
-    cr_assert_reaches(s[1].downs, 4);
+    check_reaches(s[0].downs, 4);
+    check_reaches(s[1].downs, 4);
     pass(1000);
-    cr_assert_eq(s[0].ups, 4);
-    cr_assert_eq(peers_count(s[0].peers).pipes, 0);
+    tap_check(s[0].ups == 4);
+    tap_check(peers_count(s[0].peers).pipes == 0);
     end(s, 2);
 }
 
-Test(peers, a_peer_that_restarts_on_its_address_is_found_again)
+static void a_peer_that_restarts_on_its_address_is_found_again(void)
 {
     begin();
     struct station s[2] = {0};
     open_station(&s[0], &key);
     open_station(&s[1], &key);
     dial(&s[0], &s[1]);
-    cr_assert_reaches(s[0].ups, 1);
+    check_reaches(s[0].ups, 1);
     char gossip[300], pull[300];
     snprintf(gossip, sizeof gossip, "%s", peers_gossip_address(s[1].peers));
     snprintf(pull, sizeof pull, "%s", peers_pull_address(s[1].peers));
     peers_close(s[1].peers);
-    cr_assert_reaches(s[0].downs, 1);
+    check_reaches(s[0].downs, 1);
     pass(5500); // long enough for the dialer to be made anew
-    cr_assert_geq(peers_count(s[0].peers).redials, 1);
+    tap_check(peers_count(s[0].peers).redials >= 1);
     struct peers_config config = configure(&s[1], &key);
     config.gossip_address = gossip;
     config.pull_address = pull;
     open_with(&s[1], &config);
-    cr_assert_reaches(s[0].ups, 2);
+    check_reaches(s[0].ups, 2);
     peers_broadcast(s[1].peers, text("back"));
     end(s, 2);
 }
 
-Test(peers, many_dialers_made_anew_leave_nothing_behind)
+static int count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int count = 0;
+    while (readdir(directory) != NULL) {
+        count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+static void dialers_that_come_and_go_leave_nothing_behind(void)
 {
     begin();
     struct station s[2] = {0};
     open_station(&s[0], &key);
     open_station(&s[1], &key);
-    for (int i = 0; i < 200; i++) {
+    // A listener that takes connections and never says a word, as a stopped process does.
+    struct sockaddr_in mute = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof mute;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    tap_check(bind(listener, (struct sockaddr *)&mute, size) == 0);
+    tap_check(listen(listener, 200) == 0);
+    getsockname(listener, (struct sockaddr *)&mute, &size);
+    char address[64];
+    snprintf(address, sizeof address, "tcp://127.0.0.1:%u", ntohs(mute.sin_port));
+    int before = 0;
+    for (uint32_t i = 0; i < 60; i++) {
         dial(&s[0], &s[1]);
-        uv_run(&loop, UV_RUN_NOWAIT);
-        if (i % 3 == 0) {
-            pass(2);
-        }
+        peers_dial(s[0].peers, text(address));
+        check_reaches(s[0].ups, i + 1);
+        pass(10);
+        peers_hang_up(s[0].peers, text(address));
         peers_hang_up(s[0].peers, text(peers_gossip_address(s[1].peers)));
+        check_reaches(s[0].downs, i + 1);
+        check_reaches(s[1].downs, i + 1);
+        before = i == 9 ? count_descriptors() : before;
     }
-    dial(&s[0], &s[1]);
-    pass(500);
-    cr_assert_eq(peers_count(s[0].peers).pipes, 1);
-    cr_assert_eq(s[0].ups, s[0].downs + 1);
+    pass(100);
+    tap_check(count_descriptors() <= before);
+    tap_check(peers_count(s[0].peers).pipes == 0);
+    close(listener);
     end(s, 2);
 }
 
 // ------------------------------------------------------------------------------------------- seals
 
-Test(peers, another_key_or_none_hears_nothing_and_is_closed)
+static void another_key_or_none_hears_nothing_and_is_closed(void)
 {
     const struct {
         const struct seal_key *first, *second;
@@ -362,24 +390,24 @@ Test(peers, another_key_or_none_hears_nothing_and_is_closed)
         open_station(&s[1], cases[i].second);
         s[1].answer = text("\xa5");
         dial(&s[0], &s[1]);
-        cr_assert_reaches(s[0].ups, 1);
-        cr_assert_reaches(s[1].ups, 1);
+        check_reaches(s[0].ups, 1);
+        check_reaches(s[1].ups, 1);
         pass(50);
         peers_broadcast(s[0].peers, text("secret"));
-        cr_assert_reaches(s[1].downs, 1);
-        cr_assert_reaches(s[0].ups, 2); // it dials again; what to do about it is the node's to say
+        check_reaches(s[1].downs, 1);
+        check_reaches(s[0].ups, 2); // it dials again; what to do about it is the node's to say
         pass(50);
         peers_broadcast(s[1].peers, text("secret"));
-        cr_assert_reaches(s[0].downs, 2);
+        check_reaches(s[0].downs, 2);
         peers_pull(s[0].peers, 1, text(peers_pull_address(s[1].peers)), text("question"));
-        cr_assert_reaches(s[0].replies, 1);
+        check_reaches(s[0].replies, 1);
         pass(600);
-        cr_assert_neq(s[0].status, WEFT_OK);
-        cr_assert_eq(s[0].messages + s[1].messages + s[1].asked, 0);
-        cr_assert_geq(peers_count(s[1].peers).refused, 2);
-        cr_assert_not_null(strstr(s[0].log, cases[i].at_first), "%s", s[0].log);
-        cr_assert_not_null(strstr(s[1].log, cases[i].at_second), "%s", s[1].log);
-        cr_assert_not_null(strstr(s[1].log, "from=127.0.0.1:"), "%s", s[1].log);
+        tap_check(s[0].status != WEFT_OK);
+        tap_check(s[0].messages + s[1].messages + s[1].asked == 0);
+        tap_check(peers_count(s[1].peers).refused >= 2);
+        tap_checks(strstr(s[0].log, cases[i].at_first) != NULL, "%s", s[0].log);
+        tap_checks(strstr(s[1].log, cases[i].at_second) != NULL, "%s", s[1].log);
+        tap_checks(strstr(s[1].log, "from=127.0.0.1:") != NULL, "%s", s[1].log);
         end(s, 2);
     }
 }
@@ -391,7 +419,7 @@ static int connect_to(const char *address)
                              .sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    tap_check(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
     struct timeval limit = {.tv_usec = 200000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     return fd;
@@ -425,7 +453,7 @@ static void send_framed(int fd, uint64_t declared, const void *bytes, size_t siz
 #define BUS_GREETING "\0SP\0\0\x70\0\0"
 #define REQ_GREETING "\0SP\0\0\x30\0\0"
 
-Test(peers, strangers_with_garbage_are_closed_and_cost_nothing)
+static void strangers_with_garbage_are_closed_and_cost_nothing(void)
 {
     begin();
     struct station s[2] = {0};
@@ -458,24 +486,24 @@ Test(peers, strangers_with_garbage_are_closed_and_cost_nothing)
             (void)!send(fd, cases[i].greeting, 8, MSG_NOSIGNAL);
             pass(30);
             send_framed(fd, cases[i].declared, garbage, cases[i].size);
-            cr_assert(is_closed(fd), "%s", cases[i].what);
+            tap_checks(is_closed(fd), "%s", cases[i].what);
             close(fd);
         }
     }
     getrusage(RUSAGE_SELF, &after);
-    cr_assert_lt(after.ru_maxrss - before.ru_maxrss, 32 << 10, "KiB");
-    cr_assert_eq(s[0].messages + s[0].asked, 0);
-    cr_assert_reaches(s[0].downs, s[0].ups);
+    tap_checks(after.ru_maxrss - before.ru_maxrss < 32 << 10, "KiB");
+    tap_check(s[0].messages + s[0].asked == 0);
+    check_reaches(s[0].downs, s[0].ups);
     dial(&s[1], &s[0]); // and it still serves its own
-    cr_assert_reaches(s[1].ups, 1);
+    check_reaches(s[1].ups, 1);
     s[0].answer = text("\xa5");
     peers_pull(s[1].peers, 5, text(peers_pull_address(s[0].peers)), text("question"));
-    cr_assert_reaches(s[1].replies, 1);
-    cr_assert_eq(s[1].status, WEFT_OK);
+    check_reaches(s[1].replies, 1);
+    tap_check(s[1].status == WEFT_OK);
     end(s, 2);
 }
 
-Test(peers, a_message_that_was_recorded_does_not_count_twice)
+static void a_message_that_was_recorded_does_not_count_twice(void)
 {
     begin();
     struct station s[1] = {0};
@@ -488,20 +516,20 @@ Test(peers, a_message_that_was_recorded_does_not_count_twice)
     int fd = connect_to(peers_gossip_address(s[0].peers));
     (void)!send(fd, BUS_GREETING, 8, MSG_NOSIGNAL);
     send_framed(fd, 9 + SEAL_OVERHEAD_BYTES, envelope, 9 + SEAL_OVERHEAD_BYTES);
-    cr_assert_reaches(s[0].messages, 1);
-    cr_assert_eq(memcmp(s[0].last_message, "hello", 5), 0);
+    check_reaches(s[0].messages, 1);
+    tap_check(memcmp(s[0].last_message, "hello", 5) == 0);
     send_framed(fd, 9 + SEAL_OVERHEAD_BYTES, envelope, 9 + SEAL_OVERHEAD_BYTES);
-    cr_assert(is_closed(fd));
+    tap_check(is_closed(fd));
     pass(600);
-    cr_assert_eq(s[0].messages, 1);
-    cr_assert_not_null(strstr(s[0].log, "sent before"), "%s", s[0].log);
+    tap_check(s[0].messages == 1);
+    tap_checks(strstr(s[0].log, "sent before") != NULL, "%s", s[0].log);
     close(fd);
     end(s, 1);
 }
 
 // -------------------------------------------------------------------------------------------- pull
 
-Test(peers, a_question_gets_its_answer_whatever_its_size)
+static void a_question_gets_its_answer_whatever_its_size(void)
 {
     begin();
     struct station s[2] = {0};
@@ -514,24 +542,24 @@ Test(peers, a_question_gets_its_answer_whatever_its_size)
         s[1].answer = (struct span){bytes, sizes[i]};
         peers_pull(s[0].peers, 100 + i, text(peers_pull_address(s[1].peers)),
                    (struct span){bytes, i == 3 ? PEERS_QUESTION_BYTES_MAX : i});
-        cr_assert_reaches(s[0].replies, i + 1);
-        cr_assert_eq(s[0].status, WEFT_OK, "size %zu: %d", sizes[i], (int)s[0].status);
-        cr_assert_eq(s[0].ticket, 100 + i);
-        cr_assert_eq(s[0].reply_size, sizes[i]);
-        cr_assert(s[0].reply_intact);
+        check_reaches(s[0].replies, i + 1);
+        tap_checks(s[0].status == WEFT_OK, "size %zu: %d", sizes[i], (int)s[0].status);
+        tap_check(s[0].ticket == 100 + i);
+        tap_check(s[0].reply_size == sizes[i]);
+        tap_check(s[0].reply_intact);
     }
     s[1].answer = (struct span){bytes, 1 << 16};
     for (uint32_t i = 0; i < PEERS_PULLS_MAX; i++) { // many more than there are slots
         peers_pull(s[0].peers, i, text(peers_pull_address(s[1].peers)), text("q"));
     }
-    cr_assert_reaches(s[0].replies, 5 + PEERS_PULLS_MAX);
-    cr_assert_eq(peers_count(s[0].peers).pulls_failed, 0);
-    cr_assert_eq(peers_count(s[1].peers).pulls_answered, 5 + PEERS_PULLS_MAX);
+    check_reaches(s[0].replies, 5 + PEERS_PULLS_MAX);
+    tap_check(peers_count(s[0].peers).pulls_failed == 0);
+    tap_check(peers_count(s[1].peers).pulls_answered == 5 + PEERS_PULLS_MAX);
     free(bytes);
     end(s, 2);
 }
 
-Test(peers, a_question_that_cannot_be_answered_fails_in_time)
+static void a_question_that_cannot_be_answered_fails_in_time(void)
 {
     begin();
     struct station s[2] = {0};
@@ -557,31 +585,31 @@ Test(peers, a_question_that_cannot_be_answered_fails_in_time)
     };
     for (uint32_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         peers_pull(s[0].peers, i, cases[i].address, cases[i].question);
-        cr_assert_eq(s[0].replies, i, "never from inside of the call");
-        cr_assert_reaches(s[0].replies, i + 1);
-        cr_assert_eq(s[0].ticket, i);
-        cr_assert_eq(s[0].status, cases[i].status, "%s: %d", cases[i].what, (int)s[0].status);
+        tap_checks(s[0].replies == i, "never from inside of the call");
+        check_reaches(s[0].replies, i + 1);
+        tap_check(s[0].ticket == i);
+        tap_checks(s[0].status == cases[i].status, "%s: %d", cases[i].what, (int)s[0].status);
     }
-    cr_assert_eq(s[1].asked, 1);
+    tap_check(s[1].asked == 1);
     for (uint32_t i = 0; i < PEERS_ANSWERS_MAX + 1; i++) { // all slots are taken, and one waits
         peers_pull(s[0].peers, 50, there, text("q"));
     }
-    cr_assert_reaches(s[0].replies, 6 + PEERS_ANSWERS_MAX + 1);
+    check_reaches(s[0].replies, 6 + PEERS_ANSWERS_MAX + 1);
     pass(700); // the slots are free again
     s[1].answer = text("\xa5");
     peers_pull(s[0].peers, 99, there, text("q"));
-    cr_assert_reaches(s[0].replies, 6 + PEERS_ANSWERS_MAX + 2);
-    cr_assert_eq(s[0].status, WEFT_OK);
+    check_reaches(s[0].replies, 6 + PEERS_ANSWERS_MAX + 2);
+    tap_check(s[0].status == WEFT_OK);
     for (uint32_t i = 0; i < PEERS_PULLS_MAX + 1; i++) {
         peers_pull(s[0].peers, i, there, text("q"));
     }
-    cr_assert_reaches(s[0].replies, 6 + PEERS_ANSWERS_MAX + 2 + PEERS_PULLS_MAX + 1);
-    cr_assert_eq(peers_count(s[0].peers).pulls_failed, 6 + PEERS_ANSWERS_MAX + 1 + 1);
+    check_reaches(s[0].replies, 6 + PEERS_ANSWERS_MAX + 2 + PEERS_PULLS_MAX + 1);
+    tap_check(peers_count(s[0].peers).pulls_failed == 6 + PEERS_ANSWERS_MAX + 1 + 1);
     free(large);
     end(s, 2);
 }
 
-Test(peers, closing_with_everything_under_way_is_clean)
+static void closing_with_everything_under_way_is_clean(void)
 {
     for (int round = 0; round < 10; round++) {
         begin();
@@ -604,7 +632,7 @@ Test(peers, closing_with_everything_under_way_is_clean)
 
 // --------------------------------------------------------------------------------------- addresses
 
-Test(peers, addresses_that_cannot_be_used_are_refused_with_a_reason)
+static void addresses_that_cannot_be_used_are_refused_with_a_reason(void)
 {
     begin();
     struct station s[1] = {0};
@@ -639,9 +667,9 @@ Test(peers, addresses_that_cannot_be_used_are_refused_with_a_reason)
         config.pull_address = cases[i].pull;
         char error[256] = "";
         enum weft_status status = peers_open(&other.peers, &config, error, sizeof error);
-        cr_assert_eq(status, cases[i].status, "%s: %d %s", cases[i].gossip, (int)status, error);
-        cr_assert_not_null(strstr(error, cases[i].said), "%s: %s", cases[i].gossip, error);
-        cr_assert_null(strchr(error, '\n'));
+        tap_checks(status == cases[i].status, "%s: %d %s", cases[i].gossip, (int)status, error);
+        tap_checks(strstr(error, cases[i].said) != NULL, "%s: %s", cases[i].gossip, error);
+        tap_check(strchr(error, '\n') == NULL);
         uv_run(&loop, UV_RUN_NOWAIT);
     }
     const char *local[] = {"tcp://localhost:0", "tcp://[::1]:0", "tcp://127.3.2.1:0"};
@@ -654,11 +682,46 @@ Test(peers, addresses_that_cannot_be_used_are_refused_with_a_reason)
         if (i == 1 && status == WEFT_NOT_FOUND) {
             continue; // a machine without IPv6
         }
-        cr_assert_eq(status, WEFT_OK, "%s: %s", local[i], error);
-        cr_assert_null(strstr(peers_gossip_address(other.peers), ":0"), "%s", local[i]);
+        tap_checks(status == WEFT_OK, "%s: %s", local[i], error);
+        tap_checks(strstr(peers_gossip_address(other.peers), ":0") == NULL, "%s", local[i]);
         peers_dial(other.peers, text("tcp://192.0.2.1:9339"));
-        cr_assert_not_null(strstr(other.log, "only loopback"), "%s", other.log);
+        tap_checks(strstr(other.log, "only loopback") != NULL, "%s", other.log);
         peers_close(other.peers);
     }
     end(s, 1);
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+const char *__lsan_default_suppressions(void);
+/// nng 1.5.2 loses a pipe whose greeting ends in the moment in which its dialer is closed.
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libnng";
+}
+#endif
+
+int main(int argc, char **argv)
+{
+#define NAMED(test)                                                                                \
+    {                                                                                              \
+#test, test                                                                                \
+    }
+    const struct tap_test tests[] = {
+        NAMED(two_meet_and_hear_each_other_once_however_often_they_dial),
+        NAMED(three_in_a_mesh_all_hear_a_broadcast_but_not_their_own),
+        NAMED(a_burst_far_beyond_the_pipes_queue_arrives_whole_and_in_order),
+        NAMED(what_waits_is_bounded_and_what_is_dropped_is_counted),
+        NAMED(the_loss_switch_drops_the_share_it_is_told),
+        NAMED(a_dropped_link_comes_back_and_a_hung_up_one_does_not),
+        NAMED(a_peer_that_restarts_on_its_address_is_found_again),
+        NAMED(dialers_that_come_and_go_leave_nothing_behind),
+        NAMED(another_key_or_none_hears_nothing_and_is_closed),
+        NAMED(strangers_with_garbage_are_closed_and_cost_nothing),
+        NAMED(a_message_that_was_recorded_does_not_count_twice),
+        NAMED(a_question_gets_its_answer_whatever_its_size),
+        NAMED(a_question_that_cannot_be_answered_fails_in_time),
+        NAMED(closing_with_everything_under_way_is_clean),
+        NAMED(addresses_that_cannot_be_used_are_refused_with_a_reason),
+    };
+    return tap_main(tests, sizeof tests / sizeof *tests, argc, argv);
 }
