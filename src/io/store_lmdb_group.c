@@ -49,6 +49,7 @@ void store_lmdb_group_reset(struct store_lmdb_group *group)
     group->number = 0;
     group->size = 0;
     group->payload = 0;
+    group->value_greatest = 0;
     group->doomed = WEFT_OK;
     if (group->capacity > STORE_LMDB_ARENA_BYTES_KEPT)
         arena_free(group);
@@ -97,6 +98,8 @@ enum weft_status store_lmdb_group_add(struct store_lmdb_group *group, enum store
         memcpy(at, value.data, value.size);
     group->size += size;
     group->payload += key.size + value.size;
+    if (value.size > group->value_greatest)
+        group->value_greatest = value.size;
     return WEFT_OK;
 }
 

@@ -30,6 +30,7 @@ struct store_lmdb_group {
     size_t size;             // bytes of edits
     size_t capacity;         // bytes allocated
     size_t payload;          // bytes of keys and values
+    size_t value_greatest;   // bytes of the greatest value
     enum weft_status doomed; // not WEFT_OK: the group fails with this whatever the disk says
     struct weft_allocator allocator;
 };

@@ -48,6 +48,7 @@ struct store_lmdb {
     // Fixed while open.
     MDB_env *env;
     MDB_dbi tables[STORE_TABLE_COUNT];
+    MDB_dbi format_table;
     bool table_there[STORE_TABLE_COUNT]; // false only in a read-only store
     bool read_only;
     bool thread_started;
@@ -72,7 +73,8 @@ struct store_lmdb {
     uint64_t stats_at_ms;        // when free pages were counted last
     uint64_t readers_at_ms;      // when dead readers were looked for last
     uint64_t probed_at_ms;       // when space was looked for last
-    size_t space_needed;         // what the last group that found no space needed
+    size_t space_needed;         // by the last group that found no space
+    size_t space_piece;          // and by the greatest of its values
     uint64_t oldest_transaction; // of the oldest reader, when looked for last
     uint64_t oldest_since_ms;
 
@@ -120,8 +122,11 @@ void store_lmdb_space_check_readers(struct store_lmdb *store);
 bool store_lmdb_space_grow(struct store_lmdb *store, uint64_t needed);
 /// Would the disk take `bytes` more? @return 0, or the errno that says why not.
 int store_lmdb_space_probe_disk(struct store_lmdb *store, uint64_t bytes);
-/// Would a transaction find pages for `bytes` more in the map?
-bool store_lmdb_space_probe_map(struct store_lmdb *store, uint64_t bytes);
+/// Would a transaction find pages for `bytes` more in the map, in values of `piece`?
+bool store_lmdb_space_probe_map(struct store_lmdb *store, uint64_t bytes, size_t piece);
+/// Commits a transaction that changes nothing: LMDB reuses what the last one freed only in the next
+/// but one. @return 0, or an error of LMDB or the system.
+int store_lmdb_space_turn_over(struct store_lmdb *store);
 
 // store_lmdb_dir.c: the directory.
 /// Takes weft.lock for this process, or finds out who has it.

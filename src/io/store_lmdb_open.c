@@ -102,6 +102,7 @@ static enum weft_status format_check(struct store_lmdb *store, MDB_txn *txn, boo
     }
     if (code != 0)
         return env_failed(code, store->path, error);
+    store->format_table = dbi;
     struct span key_bytes = store_lmdb_format_key();
     MDB_val key = {key_bytes.size, (void *)(uintptr_t)key_bytes.data};
     MDB_val value;

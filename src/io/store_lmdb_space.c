@@ -169,22 +169,39 @@ int store_lmdb_space_probe_disk(struct store_lmdb *store, uint64_t bytes)
     return code;
 }
 
-bool store_lmdb_space_probe_map(struct store_lmdb *store, uint64_t bytes)
+bool store_lmdb_space_probe_map(struct store_lmdb *store, uint64_t bytes, size_t piece)
 {
-    // The truest question is the thing itself: only a transaction knows which pages readers pin. It
-    // is aborted, so nothing is written.
-    enum { piece_bytes = 64 * 1024 };
+    // The truest question is the thing itself: only a transaction knows which pages readers pin,
+    // and how free ones lie beside each other. It is aborted, so nothing is written.
     MDB_txn *txn;
     if (mdb_txn_begin(store->env, NULL, 0, &txn) != 0)
         return false;
     int code = 0;
-    for (uint64_t done = 0; code == 0 && done < bytes; done += piece_bytes) {
+    for (uint64_t done = 0; code == 0 && done < bytes; done += piece) {
         char name[32];
         int size = snprintf(name, sizeof(name), "probe/%" PRIu64, done);
         MDB_val key = {(size_t)size, name};
-        MDB_val value = {piece_bytes, NULL};
+        MDB_val value = {piece, NULL};
         code = mdb_put(txn, store->tables[STORE_META], &key, &value, MDB_RESERVE);
     }
     mdb_txn_abort(txn);
     return code == 0;
+}
+
+int store_lmdb_space_turn_over(struct store_lmdb *store)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(store->env, NULL, 0, &txn);
+    if (code != 0)
+        return code;
+    uint8_t frame[STORE_LMDB_FORMAT_FRAME_BYTES];
+    store_lmdb_format_encode(frame, STORE_LMDB_FORMAT);
+    struct span key_bytes = store_lmdb_format_key();
+    MDB_val key = {key_bytes.size, (void *)(uintptr_t)key_bytes.data};
+    MDB_val value = {sizeof(frame), frame};
+    code = mdb_put(txn, store->format_table, &key, &value, 0);
+    if (code == 0)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return code;
 }

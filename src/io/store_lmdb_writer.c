@@ -76,13 +76,11 @@ static bool is_no_space(int code)
     return code == ENOSPC || code == EDQUOT || code == EFBIG;
 }
 
-/// Turns a failure into what the group is told, and into the store's health.
-static enum weft_status group_failed(struct store_lmdb *store, struct store_lmdb_group *group,
-                                     int code)
+/// Turns a failure of a transaction into the store's health, and into what its group is told.
+/// @param space What the transaction may have wanted of the disk.
+static enum weft_status write_failed(struct store_lmdb *store, int code, uint64_t space)
 {
     char problem[STORE_LMDB_ERROR_BYTES];
-    // Each edit dirties the pages from its leaf to the root, of which a group shares most.
-    uint64_t space = 2 * (uint64_t)group->size + ((uint64_t)1 << 20);
     if (code == ENOMEM)
         return WEFT_NO_MEMORY;
     if (code == MDB_TXN_FULL)
@@ -90,20 +88,30 @@ static enum weft_status group_failed(struct store_lmdb *store, struct store_lmdb
     // LMDB calls a write that was cut short EIO. Then the disk took all it could, and still is
     // full.
     int disk = code == EIO ? store_lmdb_space_probe_disk(store, space) : code;
-    if (code == MDB_MAP_FULL || is_no_space(disk)) {
-        store->space_needed = group->size;
-        store->probed_at_ms = store_lmdb_now_ms();
-        if (code == MDB_MAP_FULL)
-            snprintf(problem, sizeof(problem), "the store has reached its bound of %llu MiB",
-                     (unsigned long long)(store->map_bytes_max >> 20));
-        else
-            snprintf(problem, sizeof(problem), "no space for data.mdb: %s", strerror(disk));
+    if (code == MDB_MAP_FULL) {
+        snprintf(problem, sizeof(problem), "the store has reached its bound of %llu MiB",
+                 (unsigned long long)(store->map_bytes_max >> 20));
+        set_health(store, STORE_FULL, problem);
+        return WEFT_LIMIT;
+    }
+    if (is_no_space(disk)) {
+        snprintf(problem, sizeof(problem), "no space for data.mdb: %s", strerror(disk));
         set_health(store, STORE_FULL, problem);
         return WEFT_LIMIT;
     }
     snprintf(problem, sizeof(problem), "data.mdb is not written any more: %s", mdb_strerror(code));
     set_health(store, STORE_BROKEN, problem);
     return WEFT_STORAGE;
+}
+
+static enum weft_status group_failed(struct store_lmdb *store, const struct store_lmdb_group *group,
+                                     int code)
+{
+    store->space_needed = group->size;
+    store->space_piece = group->value_greatest;
+    store->probed_at_ms = store_lmdb_now_ms();
+    // Each edit dirties the pages from its leaf to the root, of which a group shares most.
+    return write_failed(store, code, 2 * (uint64_t)group->size + ((uint64_t)1 << 20));
 }
 
 static enum weft_status group_commit(struct store_lmdb *store, struct store_lmdb_group *group)
@@ -221,11 +229,23 @@ static uint64_t space_wanted(const struct store_lmdb *store)
 /// While there was no space: is there again?
 static void probe_space(struct store_lmdb *store)
 {
+    enum { piece_bytes_min = 2500, piece_bytes_max = 64 << 10 }; // a page of its own, at least
+    size_t piece = store->space_piece;
+    if (piece < piece_bytes_min)
+        piece = piece_bytes_min;
+    if (piece > piece_bytes_max)
+        piece = piece_bytes_max;
     store->probed_at_ms = store_lmdb_now_ms();
     uint64_t wanted = space_wanted(store);
-    if (store_lmdb_space_probe_disk(store, wanted) == 0 &&
-        store_lmdb_space_probe_map(store, wanted))
-        set_health(store, STORE_WRITABLE, "");
+    if (store_lmdb_space_probe_disk(store, wanted) == 0) {
+        int code = 0;
+        if (store_lmdb_space_probe_map(store, wanted, piece))
+            set_health(store, STORE_WRITABLE, "");
+        else
+            code = store_lmdb_space_turn_over(store);
+        if (code != 0)
+            write_failed(store, code, wanted);
+    }
     store_lmdb_space_refresh(store, true);
 }
 
