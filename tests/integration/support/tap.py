@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Runs scenarios and reports them as TAP: a scenario is a function whose docstring says what it shows."""
+import os
+import sys
+import traceback
+
+
+class Skip(Exception):
+    """Raised by a scenario that cannot run here; its text says why."""
+
+
+def say(text):
+    """A line for whoever watches; TAP readers ignore it."""
+    print("# " + text, flush=True)
+
+
+def rounds(default):
+    """How often a scenario with random moments repeats; WEFT_ROUNDS says otherwise."""
+    return int(os.environ.get("WEFT_ROUNDS", default))
+
+
+def slow():
+    """By how much deadlines stretch, for sanitized builds and busy machines."""
+    return float(os.environ.get("WEFT_SLOW", "1"))
+
+
+def run(*scenarios):
+    """Runs all, or those whose name holds the first argument, and ends the process."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    failed = False
+    print(f"1..{len(scenarios)}", flush=True)
+    for number, scenario in enumerate(scenarios, 1):
+        title = " ".join(scenario.__doc__.split()).rstrip(".")
+        if wanted not in scenario.__name__:
+            print(f"ok {number} - {title} # SKIP not asked for", flush=True)
+            continue
+        try:
+            scenario()
+            print(f"ok {number} - {title}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {title} # SKIP {reason}", flush=True)
+        except BaseException:  # a scenario that is interrupted has failed too
+            failed = True
+            print(f"not ok {number} - {title}", flush=True)
+            for line in traceback.format_exc().splitlines():
+                say(line)
+    sys.exit(1 if failed else 0)
