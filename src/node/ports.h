@@ -2,11 +2,11 @@
 // The four ports through which a node reaches the world: clock, entropy, store, links.
 //
 // Each is a table of functions that takes itself first. Each has a real implementation in io/ and a
-// simulated one in tests/sim; tests/contract runs one suite on both. Nothing in node/ knows the world
-// in any other way, so a whole cluster runs in one process from one seed.
+// simulated one in tests/sim; tests/contract runs one suite on both. Nothing in node/ knows the
+// world in any other way, so a whole cluster runs in one process from one seed.
 //
-// All calls come from the one thread that owns the node, never from inside of another port call, and
-// never call back into the node: what happens in the world arrives as an event (node/node.h).
+// All calls come from the one thread that owns the node, never from inside of another port call,
+// and never call back into the node: what happens in the world arrives as an event (node/node.h).
 #ifndef WEFT_NODE_PORTS_H
 #define WEFT_NODE_PORTS_H
 
@@ -36,8 +36,9 @@ struct entropy {
 
 // ------------------------------------------------------------------------------------------- store
 
-/// The ordered key-value tables of a node's environment. Keys compare as bytes, at most 511 of them.
-/// codec/record.h lays out keys and values; the store adds and checks a checksum on every value.
+/// The ordered key-value tables of a node's environment. Keys compare as bytes, at most 511 of
+/// them. codec/record.h lays out keys and values; the store adds and checks a checksum on every
+/// value.
 enum store_table {
     STORE_META,      // few small facts: names, counters
     STORE_JOURNAL,   // admitted entries in arrival order; keys only ever grow (append)
@@ -68,13 +69,13 @@ struct store_space {
 ///
 /// Writes are staged in an open group; commit() closes the group and hands it to the store's own
 /// thread, which makes all of it durable or none, synced to the disk, and then reports with a
-/// NODE_COMMITTED event that names the group. Groups commit in order; after one failed, all that were
-/// submitted behind it fail too (each with its event), and staging starts afresh. At most
-/// STORE_GROUPS_MAX groups are under way. Reads see what was committed when the view was taken, never
-/// what is staged.
+/// NODE_COMMITTED event that names the group. Groups commit in order; after one failed, all that
+/// were submitted behind it fail too (each with its event), and staging starts afresh. At most
+/// STORE_GROUPS_MAX groups are under way. Reads see what was committed when the view was taken,
+/// never what is staged.
 struct store {
-    /// Stages; bytes are copied before it returns. @return WEFT_OK, or WEFT_NO_MEMORY (the whole open
-    /// group is then lost and commit() will report that).
+    /// Stages; bytes are copied before it returns. @return WEFT_OK, or WEFT_NO_MEMORY (the whole
+    /// open group is then lost and commit() will report that).
     enum weft_status (*put)(struct store *self, enum store_table table, struct span key,
                             struct span value);
     /// Stages; removing what is not there is no error.
@@ -84,8 +85,8 @@ struct store {
     /// Closes the open group and begins to make it durable. @return its number, counting from 1.
     uint64_t (*commit)(struct store *self);
 
-    /// @param value_out Borrowed until release(). @return WEFT_OK, WEFT_NOT_FOUND, WEFT_MALFORMED (its
-    /// checksum does not match: this record only is bad) or WEFT_STORAGE.
+    /// @param value_out Borrowed until release(). @return WEFT_OK, WEFT_NOT_FOUND, WEFT_MALFORMED
+    /// (its checksum does not match: this record only is bad) or WEFT_STORAGE.
     enum weft_status (*get)(struct store *self, struct span *value_out, enum store_table table,
                             struct span key);
     /// Visits records with key >= `from`, ascending, until `visit` returns false. A record whose
@@ -136,6 +137,7 @@ struct node_response {
     const char *content_type; // static storage
     struct span body;         // borrowed for the call
     struct span etag;         // digest in hex without quotes, or empty
+    struct span epoch;        // of the document, 24 bytes in hex, or empty
     const char *durability;   // "durable", "replicated:2", or NULL; static or borrowed for the call
     bool stream;              // the body is the beginning: stream() pieces follow until finish
 };

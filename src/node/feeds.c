@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+// Feeds and lists of feeds.
+#include "node/feeds.h"
+
+#include <assert.h>
+
+struct feed *feeds_find(struct node *node, uint64_t incarnation)
+{
+    return idmap_find(&node->feed_index, incarnation);
+}
+
+struct feed *feeds_own(struct node *node)
+{
+    return node->feeds[0];
+}
+
+struct feed *feeds_get(struct node *node, const struct peer_feed *declared)
+{
+    struct feed *feed = feeds_find(node, declared->incarnation);
+    if (feed) {
+        return feed;
+    }
+    if (node->feed_count >= FEEDS_MAX) {
+        node->metrics.limit_hits++;
+        return NULL;
+    }
+    if (node_grow(node, &node->feeds, &node->feed_capacity, node->feed_count,
+                  sizeof *node->feeds)) {
+        return NULL;
+    }
+    feed = node_alloc(node, sizeof *feed);
+    if (!feed) {
+        return NULL;
+    }
+    feed->incarnation = declared->incarnation;
+    feed->continues = declared->continues;
+    feed->continued_to = declared->continued_to;
+    if (idmap_set(&node->feed_index, feed->incarnation, feed)) {
+        node_free(node, feed, sizeof *feed);
+        return NULL;
+    }
+    node->feeds[node->feed_count++] = feed;
+    return feed;
+}
+
+void feeds_finish(struct node *node)
+{
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        struct feed *feed = node->feeds[i];
+        node_free(node, feed->marks, feed->mark_capacity * sizeof *feed->marks);
+        node_free(node, feed, sizeof *feed);
+    }
+    node_free(node, node->feeds, node->feed_capacity * sizeof *node->feeds);
+    node_free(node, node->dirty_feeds, node->dirty_feed_capacity * sizeof *node->dirty_feeds);
+    idmap_finish(&node->feed_index);
+}
+
+void feeds_set_own(struct node *node, struct feed *feed)
+{
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        if (node->feeds[i] == feed) {
+            node->feeds[i] = node->feeds[0];
+            node->feeds[0] = feed;
+        }
+    }
+}
+
+// ----------------------------------------------------------------------------------- in the
+// journal
+
+/// Where entry `sequence` stands, kept for every JOURNAL_INDEX_STEPth; without memory the search
+/// for an entry begins earlier.
+static void mark(struct node *node, struct feed *feed, uint64_t sequence, uint64_t number)
+{
+    if (feed->mark_count > 0 &&
+        sequence - feed->marks[feed->mark_first + feed->mark_count - 1].sequence <
+            JOURNAL_INDEX_STEP) {
+        return;
+    }
+    uint32_t end = feed->mark_first + feed->mark_count;
+    if (end == feed->mark_capacity && feed->mark_first > feed->mark_count) {
+        for (uint32_t i = 0; i < feed->mark_count; i++) {
+            feed->marks[i] = feed->marks[feed->mark_first + i];
+        }
+        feed->mark_first = 0;
+        end = feed->mark_count;
+    }
+    if (node_grow(node, &feed->marks, &feed->mark_capacity, end, sizeof *feed->marks)) {
+        return;
+    }
+    feed->marks[end] = (struct feed_mark){sequence, number};
+    feed->mark_count++;
+}
+
+void feeds_advance(struct node *node, struct feed *feed, uint64_t number)
+{
+    feed->prefix++;
+    if (feed->first == 0) {
+        feed->first = feed->prefix;
+        feed->mark_first = 0;
+        feed->mark_count = 0;
+    }
+    mark(node, feed, feed->prefix, number);
+    feeds_touch(node, feed);
+}
+
+void feeds_adopt(struct node *node, struct feed *feed, uint64_t prefix)
+{
+    if (prefix > feed->prefix) {
+        feed->prefix = prefix;
+        feed->first = 0;
+        feeds_touch(node, feed);
+    }
+}
+
+void feeds_replay(struct node *node, uint64_t incarnation, uint64_t sequence, uint64_t number)
+{
+    struct feed *feed = feeds_find(node, incarnation);
+    if (!feed || sequence > feed->prefix) {
+        return;
+    }
+    // A comparison may have brought the feed past what the journal has: then its entries begin
+    // anew.
+    bool follows = feed->first != 0 && sequence == feed->asked + 1;
+    if (!follows) {
+        feed->first = sequence;
+        feed->mark_first = 0;
+        feed->mark_count = 0;
+    }
+    feed->asked = sequence;
+    mark(node, feed, sequence, number);
+}
+
+uint64_t feeds_locate(const struct feed *feed, uint64_t sequence)
+{
+    uint64_t number = 0;
+    for (uint32_t low = 0, high = feed->mark_count; low < high;) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct feed_mark *found = &feed->marks[feed->mark_first + middle];
+        if (found->sequence <= sequence) {
+            number = found->number;
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return number;
+}
+
+void feeds_shift(struct node *node, uint64_t number)
+{
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        struct feed *feed = node->feeds[i];
+        // What is left begins at the first mark that stays; entries before it count as gone.
+        while (feed->mark_count > 0 && feed->marks[feed->mark_first].number < number) {
+            feed->mark_first++;
+            feed->mark_count--;
+            feed->first = feed->mark_count > 0 ? feed->marks[feed->mark_first].sequence : 0;
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------
+// staging
+
+void feeds_touch(struct node *node, struct feed *feed)
+{
+    if (feed->dirty) {
+        return;
+    }
+    if (node_grow(node, &node->dirty_feeds, &node->dirty_feed_capacity, node->dirty_feed_count,
+                  sizeof *node->dirty_feeds)) {
+        node->open->failed = true;
+        return;
+    }
+    feed->dirty = true;
+    node->dirty_feeds[node->dirty_feed_count++] = feed;
+}
+
+static enum weft_status stage(struct node *node, const struct feed *feed)
+{
+    struct record_feed record = {feed->prefix, feed->continues, feed->continued_to, feed->own,
+                                 feed->journal_start};
+    struct record_key key = record_key_u64(feed->incarnation);
+    node->scratch.size = 0;
+    enum weft_status status = record_feed_encode(&node->scratch, &record);
+    return status ? status
+                  : node->store->put(node->store, STORE_FEEDS, record_key_span(&key),
+                                     span_of_buffer(&node->scratch));
+}
+
+void feeds_stage(struct node *node, struct group *group)
+{
+    for (uint32_t i = 0; i < node->dirty_feed_count; i++) {
+        struct feed *feed = node->dirty_feeds[i];
+        feed->dirty = false;
+        if (stage(node, feed) || node_grow(node, &group->feeds, &group->feed_capacity,
+                                           group->feed_count, sizeof *group->feeds)) {
+            group->failed = true;
+            continue;
+        }
+        group->feeds[group->feed_count++] = (struct group_feed){feed, feed->prefix};
+    }
+    node->dirty_feed_count = 0;
+}
+
+void feeds_committed(struct node *node, const struct group *group)
+{
+    (void)node;
+    for (uint32_t i = 0; i < group->feed_count; i++) {
+        group->feeds[i].feed->synced = group->feeds[i].prefix;
+    }
+}
+
+static void return_to_disk(struct feed *feed)
+{
+    feed->prefix = feed->synced;
+    feed->dirty = false;
+    while (feed->mark_count > 0 &&
+           feed->marks[feed->mark_first + feed->mark_count - 1].sequence > feed->prefix) {
+        feed->mark_count--;
+    }
+    if (feed->mark_count == 0) {
+        feed->first = 0;
+    }
+}
+
+void feeds_failed(struct node *node, const struct group *group)
+{
+    for (uint32_t i = 0; i < group->feed_count; i++) {
+        return_to_disk(group->feeds[i].feed);
+    }
+    for (uint32_t i = 0; i < node->dirty_feed_count; i++) {
+        return_to_disk(node->dirty_feeds[i]);
+    }
+    node->dirty_feed_count = 0;
+}
+
+// --------------------------------------------------------------------------------------------
+// lists
+
+/// How far the feeds that continue this one say it goes; UINT64_MAX: nobody continues it.
+static void note_successors(struct node *node)
+{
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        node->feeds[i]->asked = UINT64_MAX;
+    }
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        struct feed *before =
+            node->feeds[i]->continues ? feeds_find(node, node->feeds[i]->continues) : NULL;
+        uint64_t to = node->feeds[i]->continued_to;
+        if (before && (before->asked == UINT64_MAX || before->asked < to)) {
+            before->asked = to;
+        }
+    }
+}
+
+void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced)
+{
+    uint32_t count = 0;
+    note_successors(node);
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        const struct feed *feed = node->feeds[i];
+        count += feed->asked != (synced ? feed->synced : feed->prefix);
+    }
+    pack_array(writer, count);
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        const struct feed *feed = node->feeds[i];
+        uint64_t prefix = synced ? feed->synced : feed->prefix;
+        if (feed->asked != prefix) {
+            struct peer_feed item = {feed->incarnation, prefix, feed->continues,
+                                     feed->continued_to};
+            peer_put_feed(writer, &item);
+        }
+    }
+}
+
+/// Walks down from a listed feed: what it continues and is not listed itself is held up to there.
+static void imply(struct node *node, uint64_t incarnation, uint64_t to)
+{
+    for (uint32_t depth = 0; depth < FEEDS_MAX && incarnation; depth++) {
+        struct feed *feed = feeds_find(node, incarnation);
+        if (!feed || feed->listed || (feed->asked >= to && feed->asked > 0)) {
+            return;
+        }
+        feed->asked = to;
+        incarnation = feed->continues;
+        to = feed->continued_to;
+    }
+}
+
+void feeds_read_list(struct node *node, struct peer_list list, uint64_t *unknown_out)
+{
+    struct peer_list again = list;
+    struct peer_feed item;
+    uint64_t unknown = 0;
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        node->feeds[i]->asked = 0;
+        node->feeds[i]->listed = false;
+    }
+    while (peer_next_feed(&item, &list)) {
+        struct feed *feed = feeds_find(node, item.incarnation);
+        if (feed) {
+            feed->asked = item.prefix;
+            feed->listed = true;
+        } else {
+            unknown += item.prefix;
+        }
+    }
+    while (peer_next_feed(&item, &again)) {
+        imply(node, item.continues, item.continued_to);
+        unknown += item.continues && !feeds_find(node, item.continues) ? item.continued_to : 0;
+    }
+    if (unknown_out) {
+        *unknown_out = unknown;
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// Feeds: what entered the cluster at one node during one life of its process, and how far it is
+// here.
+//
+//   own feed I3  --continues-->  I2 up to 87  --continues-->  I1 up to 40
+//
+// A list of feeds on the bus or in a question leaves out a feed that a listed one continues, when
+// it is held exactly up to there; so lists do not grow with every restart. Private to node/. May
+// include: node/state.h.
+#ifndef WEFT_NODE_FEEDS_H
+#define WEFT_NODE_FEEDS_H
+
+#include "node/state.h"
+
+/// NULL when it is not known.
+struct feed *feeds_find(struct node *node, uint64_t incarnation);
+/// Finds a feed or makes it as it was declared. NULL when out of memory or past FEEDS_MAX.
+struct feed *feeds_get(struct node *node, const struct peer_feed *declared);
+struct feed *feeds_own(struct node *node);
+void feeds_finish(struct node *node);
+
+/// Makes `feed` the own one: feeds[0].
+void feeds_set_own(struct node *node, struct feed *feed);
+/// Takes note that entry prefix + 1 was staged as `number`.
+void feeds_advance(struct node *node, struct feed *feed, uint64_t number);
+/// Takes note that everything up to `prefix` is here, though not in the journal.
+void feeds_adopt(struct node *node, struct feed *feed, uint64_t prefix);
+/// Its record is to be staged.
+void feeds_touch(struct node *node, struct feed *feed);
+/// Stages the records of touched feeds and lists them in the group that is being closed.
+void feeds_stage(struct node *node, struct group *group);
+/// The group is on disk.
+void feeds_committed(struct node *node, const struct group *group);
+/// The group and what was staged behind it are lost: prefixes return to what is on disk.
+void feeds_failed(struct node *node, const struct group *group);
+/// Journal entries below `number` are gone.
+void feeds_shift(struct node *node, uint64_t number);
+/// The journal number at which the search for entry `sequence` of a feed begins; it is in the
+/// journal.
+uint64_t feeds_locate(const struct feed *feed, uint64_t sequence);
+/// One entry seen while the journal is read at start.
+void feeds_replay(struct node *node, uint64_t incarnation, uint64_t sequence, uint64_t number);
+
+/// Appends the list (array head and elements) of what is applied, or only of what is synced.
+void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced);
+/// Sets `asked` of all feeds to what a list says, left out ones included.
+/// @param unknown_out How many entries it names of feeds that are not known here; may be NULL.
+void feeds_read_list(struct node *node, struct peer_list list, uint64_t *unknown_out);
+
+#endif
