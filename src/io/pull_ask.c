@@ -47,37 +47,44 @@ static struct pull_target *find_target(struct pull_ask *ask, const struct peers_
     return NULL;
 }
 
-static void close_target(struct pull_ask *ask, uint32_t index)
+static void hang_up(struct pull_target *target)
 {
-    struct pull_target *target = ask->targets[index];
-    assert(target->questions == 0);
-    ask->targets[index] = ask->targets[--ask->target_count];
-    nng_close(target->socket);
-    free(target);
+    if (target->dialed) {
+        nng_dialer_close(target->dialer);
+    }
+    target->dialed = false;
 }
 
-/// Makes room by closing the idle target that was used longest ago. @return false: none is idle.
-static bool make_room(struct pull_ask *ask)
+static void redial(struct pull_target *target)
 {
-    uint32_t oldest = ask->target_count;
+    hang_up(target);
+    target->dialed = peers_base_dial(&target->dialer, target->socket, target->address.text);
+}
+
+/// The idle target that was used longest ago; NULL when none is idle.
+static struct pull_target *find_idle(struct pull_ask *ask)
+{
+    struct pull_target *oldest = NULL;
     for (uint32_t i = 0; i < ask->target_count; i++) {
-        const struct pull_target *target = ask->targets[i];
-        if (target->questions == 0 &&
-            (oldest == ask->target_count || target->used_ms < ask->targets[oldest]->used_ms)) {
-            oldest = i;
+        struct pull_target *target = ask->targets[i];
+        if (target->questions == 0 && (oldest == NULL || target->used_ms < oldest->used_ms)) {
+            oldest = target;
         }
     }
-    if (oldest == ask->target_count) {
-        return false;
-    }
-    close_target(ask, oldest);
-    return true;
+    return oldest;
 }
 
+/// A target for an address that has none. Sockets are never closed while the node runs: one that is
+/// idle is dialed elsewhere when there are too many.
 static struct pull_target *open_target(struct pull_ask *ask, const struct peers_address *address)
 {
-    if (ask->target_count == PULL_TARGETS_MAX && !make_room(ask)) {
-        return NULL;
+    if (ask->target_count == PULL_TARGETS_MAX) {
+        struct pull_target *idle = find_idle(ask);
+        if (idle != NULL) {
+            hang_up(idle);
+            idle->address = *address;
+        }
+        return idle;
     }
     struct pull_target *target = calloc(1, sizeof *target);
     if (target == NULL) {
@@ -91,18 +98,8 @@ static struct pull_target *open_target(struct pull_ask *ask, const struct peers_
     nng_socket_set_ms(target->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     nng_socket_set_size(target->socket, NNG_OPT_RECVMAXSZ,
                         PEERS_REPLY_BYTES_MAX + SEAL_OVERHEAD_BYTES + 64);
-    target->dialed = peers_base_dial(&target->dialer, target->socket, address->text);
     ask->targets[ask->target_count++] = target;
     return target;
-}
-
-static void redial(struct pull_ask *ask, struct pull_target *target)
-{
-    if (target->dialed) {
-        nng_dialer_close(target->dialer);
-    }
-    target->dialed = peers_base_dial(&target->dialer, target->socket, target->address.text);
-    ask->base->tally.redials++;
 }
 
 // --------------------------------------------------------------------------------------- questions
@@ -205,6 +202,9 @@ static enum weft_status send_off(struct pull_ask *ask, struct pull_question *que
     if (target == NULL && (target = open_target(ask, &address)) == NULL) {
         return WEFT_NO_MEMORY;
     }
+    if (!target->dialed) {
+        redial(target);
+    }
     nng_msg *message = peers_base_seal(base, SEAL_QUESTION, (struct span){NULL, 0}, body);
     if (message == NULL) {
         return WEFT_NO_MEMORY;
@@ -263,14 +263,14 @@ void pull_ask_tick(struct pull_ask *ask)
         if (!question->expired && now >= question->deadline_ms) {
             question->expired = true;
             nng_ctx_close(question->context);
-            redial(ask, question->target);
+            redial(question->target);
+            ask->base->tally.redials++;
         }
     }
     for (uint32_t i = 0; i < ask->target_count; i++) {
         struct pull_target *target = ask->targets[i];
         if (target->questions == 0 && now - target->used_ms >= PULL_TARGET_IDLE_MS) {
-            close_target(ask, i);
-            break; // one a tick: closing a socket takes a moment
+            hang_up(target);
         }
     }
 }
