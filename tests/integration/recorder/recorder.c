@@ -91,7 +91,7 @@ _Noreturn static void give_up(const char *what)
     abort();
 }
 
-// ----------------------------------------------------------------------------------------- set-up
+// ------------------------------------------------------------------------------------------ set-up
 
 static unsigned long number_of(const char *name)
 {
@@ -342,7 +342,7 @@ static bool sync_fails(void)
     return (sync_fails_from != 0 && sync_count >= sync_fails_from) || told_to_fail(".fail-sync");
 }
 
-// ---------------------------------------------------------------------------------------- the
+// --------------------------------------------------------------------------------------------- the
 // calls
 
 /// A write to a recorded file. @param offset -1: where the descriptor stands.

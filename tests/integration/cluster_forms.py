@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Nodes find each other from one address, and an edit through any of them reaches all."""
+import json
+
+from support.client import Editor
+from support.cluster import Cluster, Failed, wait_until, weft
+from support.tap import run
+
+
+def edits_reach_all():
+    """three nodes find each other from one address, and what any of them takes reaches all"""
+    with Cluster(3) as cluster:
+        cluster.start()
+        for number, node in enumerate(cluster):
+            weft("put", node.url, "shared" if number == 0 else f"of-{number}", stdin=b"first\n")
+        cluster.wait_equal("shared", holds=lambda text: text == "first\n")
+        editors = [Editor("shared").connect(node.address) for node in cluster]
+        for number, editor in enumerate(editors):
+            editor.wait(lambda editor=editor: editor.replica.length() == 6, 10, "the text")
+        for number, editor in enumerate(editors):
+            editor.note(f"[{number}]", 0)
+        for editor in editors:
+            editor.wait_acked()
+            editor.wait(lambda editor=editor: all(f"[{n}]" in editor.replica.text() for n in range(3)),
+                        10, lambda editor=editor: f"all edits: {editor.replica.text()!r}")
+            editor.wait_synced()
+        text = cluster.wait_equal("shared")
+        if len({editor.replica.text() for editor in editors} | {text}) != 1:
+            raise Failed("clients and nodes differ")
+        for number in (1, 2):
+            cluster.wait_equal(f"of-{number}")
+        cluster.verify("shared")
+        cluster.verify()
+
+
+def a_fourth_joins_empty():
+    """a fourth node that joins with an empty directory gets all documents, and serves them"""
+    with Cluster(3) as cluster:
+        cluster.start()
+        for number in range(40):
+            weft("put", cluster[number % 3].url, f"d/{number}", stdin=f"text {number}\n".encode())
+        node = cluster.add()
+        node.joins = [cluster[2].gossip]
+        node.start()
+        cluster.wait_joined()
+        for number in range(40):
+            cluster.wait_equal(f"d/{number}")
+        cluster.verify()
+        weft("put", node.url, "d/0", stdin=b"through the fourth\n")
+        cluster.wait_equal("d/0", holds=lambda text: text == "through the fourth\n")
+
+
+def verify_names_the_difference():
+    """weft verify exits 1 and names the first operation that differs"""
+    with Cluster(1) as one, Cluster(1) as other:
+        one.start()
+        other.start()
+        for node, text in ((one[0], b"same\n"), (other[0], b"same\n")):
+            node.request("PUT", node.document("d"), body=text, headers={"If-None-Match": "*"})
+        urls = f"{one[0].url},{other[0].url}"
+        weft("verify", "d", "--nodes", urls)
+        one[0].request("PUT", one[0].document("d"), body=b"same but longer\n")
+        result = weft("verify", "d", "--nodes", urls, check=False)
+        words = (result.stdout + result.stderr).decode()
+        if result.returncode != 1 or "d" not in words:
+            raise Failed(f"exit {result.returncode}: {words}")
+        result = weft("verify", "--all", "--nodes", urls, check=False)
+        if result.returncode != 1:
+            raise Failed(f"--all: exit {result.returncode}: {result.stdout} {result.stderr}")
+
+
+def membership():
+    """members are listed, one that leaves says goodbye, one that is forgotten is not dialed again"""
+    with Cluster(3) as cluster:
+        cluster.start()
+        rows = weft("cluster", "members", cluster[0].url, "-o", "ndjson").stdout.splitlines()
+        names = {json.loads(row).get("node") or json.loads(row).get("name") for row in rows}
+        if names != {node.name for node in cluster}:
+            raise Failed(f"members: {rows}")
+        weft("cluster", "leave", cluster[2].url)
+        if cluster[2].process.wait(30) != 0:
+            raise Failed(f"left with {cluster[2].process.returncode}: {cluster[2].tail()}")
+        cluster[2].process = None
+        wait_until(lambda: cluster[2].name not in cluster[0].members(), 20,
+                   "the node that left is not up")
+        cluster[1].kill()
+        weft("cluster", "forget", cluster[0].url, cluster[1].name)
+        rows = weft("cluster", "members", cluster[0].url, "-o", "ndjson").stdout.decode()
+        if f'"{cluster[1].name}"' in rows and '"forgotten"' not in rows:
+            raise Failed(f"forgotten, but listed as before: {rows}")
+
+
+run(edits_reach_all, a_fourth_joins_empty, verify_names_the_difference, membership)

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What weft dump and weft cat say on a data directory, live or stopped, is what the network says."""
+import json
+
+from support.client import Editor
+from support.cluster import Cluster, Failed, weft
+from support.tap import run
+
+DOCUMENTS = {"plain": "Hello\n", "unicode": "Grüße, 世界 \U0001f30d e\u0301\n", "empty": "",
+             "with/slash and space": "x" * 5000}
+
+
+def fill(node):
+    for name, text in DOCUMENTS.items():
+        weft("put", node.url, name, stdin=text.encode())
+    editor = Editor("plain").connect(node.address)
+    for number in range(30):
+        editor.insert(editor.replica.length() // 2, f"{number} ")
+        if number % 3 == 0:
+            editor.delete(0, 2)
+    editor.wait_acked()
+    editor.disconnect()
+
+
+def answers(place):
+    """Everything that is asked of a node or a directory, by question."""
+    said = {"ls": sorted(weft("ls", place, "-o", "ndjson").stdout.splitlines())}
+    for name in DOCUMENTS:
+        said["cat " + name] = weft("cat", place, name).stdout
+        for form in ((), ("--text",), ("--runs",), ("--ops",), ("--json",)):
+            said[f"dump {name} {form}"] = weft("dump", place, name, *form).stdout
+        said["log " + name] = weft("log", place, name).stdout
+    return said
+
+
+def compare(network, directory, what):
+    for question, answer in network.items():
+        if directory[question] != answer:
+            raise Failed(f"{what}: {question}: network {answer[:300]!r}, "
+                         f"directory {directory[question][:300]!r}")
+
+
+def same_live_and_stopped():
+    """ls, cat, dump and log give the same on a running node's directory, a stopped one's, and by network"""
+    with Cluster(1) as cluster:
+        cluster.start()
+        node = cluster[0]
+        fill(node)
+        network = answers(node.url)
+        if network["cat unicode"].decode() != DOCUMENTS["unicode"]:
+            raise Failed(f"cat: {network['cat unicode']!r}")
+        digest = node.digest("plain")["digest"]
+        if digest.encode() not in network["dump plain ('--json',)"]:
+            raise Failed(f"dump does not show the digest {digest}")
+        compare(network, answers(node.data), "live")
+        if node.stop() != 0:
+            raise Failed("the node did not end well")
+        compare(network, answers(node.data), "stopped")
+        weft("check", node.data)
+        node.start()
+        compare(network, answers(node.url), "started again")
+
+
+def same_after_a_crash():
+    """a directory left by kill -9 reads as the node did, before and after it runs again"""
+    with Cluster(1) as cluster:
+        cluster.start()
+        node = cluster[0]
+        fill(node)
+        network = answers(node.url)
+        node.kill()
+        compare(network, answers(node.data), "crashed")
+        weft("check", node.data)
+        node.start()
+        compare(network, answers(node.url), "started again")
+
+
+def backups():
+    """a backup taken from a live node or directory opens and holds the same"""
+    with Cluster(1) as cluster:
+        cluster.start()
+        node = cluster[0]
+        fill(node)
+        network = answers(node.url)
+        for number, place in enumerate((node.data, node.url)):
+            to = f"{cluster.folder}/backup-{number}"
+            weft("backup", place, to)
+            compare(network, answers(to), f"backup of {place}")
+            weft("check", to)
+
+
+def peers_see_the_same():
+    """three nodes' directories give one digest for each document"""
+    with Cluster(3) as cluster:
+        cluster.start()
+        fill(cluster[1])
+        for name in DOCUMENTS:
+            cluster.wait_equal(name)
+        digests = set()
+        for node in cluster:
+            digests.add(json.loads(weft("dump", node.data, "plain", "--json").stdout)["digest"])
+        if len(digests) != 1:
+            raise Failed(f"digests on disk: {digests}")
+
+
+run(same_live_and_stopped, same_after_a_crash, backups, peers_see_the_same)
