@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Implements io/http_problem.h.
+#include "io/http_problem.h"
+
+#include <stdio.h>
+
+#include "codec/wire.h"
+#include "io/http_connection.h"
+
+uint32_t http_problem_code(uint16_t status)
+{
+    switch (status) {
+    case 404:
+        return WIRE_NO_DOCUMENT;
+    case 409:
+        return WIRE_EPOCH_MISMATCH;
+    case 413:
+        return WIRE_TOO_LARGE;
+    case 422:
+        return WIRE_INVALID_EDIT;
+    case 426:
+        return WIRE_UPGRADE_REQUIRED;
+    case 429:
+        return WIRE_TOO_MANY;
+    case 503:
+        return WIRE_DRAINING;
+    case 507:
+        return WIRE_STORAGE_FULL;
+    default:
+        return status < 500 ? WIRE_BAD_REQUEST : WIRE_INTERNAL;
+    }
+}
+
+void http_problem(struct http_connection *connection, uint16_t status, uint32_t code,
+                  const char *detail, const char *fields)
+{
+    char body[512];
+    int size = snprintf(body, sizeof(body),
+                        "{\"title\":\"%s\",\"status\":%u,\"code\":%u,\"reason\":\"%s\","
+                        "\"detail\":\"%s\"}\n",
+                        http_status_text(status), status, code, wire_code_reason(code), detail);
+    struct span text = {(const uint8_t *)body,
+                        (size_t)size < sizeof(body) ? (size_t)size : sizeof(body) - 1};
+    http_respond(connection, &(struct http_response){.status = status,
+                                                     .content_type = "application/problem+json",
+                                                     .body = text,
+                                                     .fields = fields});
+}
