@@ -38,6 +38,7 @@
 #define ROOM_MERGE_SHARE 4U          // and a quarter of its structure
 #define ROOM_EVICT_MERGE_BYTES                                                                     \
     (4U << 10) // an evicted document with more unmerged than that is merged
+#define ROOM_EVICT_MERGES 64U // in one tick
 #define ROOMS_QUIET_PER_TICK 256U
 #define ENTRY_DELTA_BYTES                                                                          \
     (48U << 10) // pieces in which HTTP edits and pulled documents are journaled
@@ -49,13 +50,13 @@
 
 #define JOURNAL_PRUNE_ENTRIES 512U // removed per turn at most
 #define JOURNAL_PRUNE_MERGES 4U    // documents merged for it per turn at most
-#define JOURNAL_INDEX_STEP 64U     // every so many entries of a feed its journal number is kept
+#define JOURNAL_INDEX_STEP 64U     // every so many entries of a feed its journal number is kept,
+#define JOURNAL_INDEX_NUMBERS 1024U // and when so many of others stand between
 
 // ------------------------------------------------------------------------------------ cluster
 
 #define FEEDS_MAX 16384U
 #define MEMBERS_MAX 256U
-#define MEMBER_PIPES_MAX 4U
 #define HEARTBEAT_MS 1000U
 #define HEARTBEATS_MISSED_MAX 3U
 #define HEARTBEAT_HASTE_MS 50U      // between heartbeats that are sent early for a new pipe
