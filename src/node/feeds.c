@@ -72,9 +72,10 @@ void feeds_set_own(struct node *node, struct feed *feed)
 /// for an entry begins earlier.
 static void mark(struct node *node, struct feed *feed, uint64_t sequence, uint64_t number)
 {
-    if (feed->mark_count > 0 &&
-        sequence - feed->marks[feed->mark_first + feed->mark_count - 1].sequence <
-            JOURNAL_INDEX_STEP) {
+    const struct feed_mark *last =
+        feed->mark_count > 0 ? &feed->marks[feed->mark_first + feed->mark_count - 1] : NULL;
+    if (last && sequence - last->sequence < JOURNAL_INDEX_STEP &&
+        number - last->number < JOURNAL_INDEX_NUMBERS) {
         return;
     }
     uint32_t end = feed->mark_first + feed->mark_count;

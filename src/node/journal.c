@@ -82,6 +82,7 @@ static enum weft_status stage(struct node *node, struct room *room, struct span 
     room->changed_number = node->journal_next;
     node->journal_bytes += value.size;
     node->journal_entries++;
+    node->open->bytes += value.size;
     node->open->entries++;
     journal_add_room(node, room);
     *number_out = node->journal_next++;
@@ -145,10 +146,11 @@ enum weft_status journal_stage_foreign(struct node *node, struct room *room, str
     return status;
 }
 
-enum weft_status journal_stage_loose(struct node *node, struct room *room, struct span delta)
+enum weft_status journal_stage_loose(struct node *node, struct room *room,
+                                     enum record_entry_kind kind, struct span delta)
 {
     struct record_entry entry = {
-        .kind = RECORD_DELTA,
+        .kind = kind,
         .epoch = room->head.epoch,
         .document = document_name(room->document),
         .delta = delta,
@@ -253,11 +255,13 @@ static void move_marks(struct group *group)
 void journal_commit(struct node *node)
 {
     struct group *group = node->open;
-    if (node->away || (node->store->staged(node->store) == 0 && node->dirty_feed_count == 0 &&
-                       group->room_count == 0 && group->request_count == 0 &&
-                       group->orphan_count == 0 && !group->failed)) {
+    if (node->away ||
+        (node->store->staged(node->store) == 0 && node->dirty_feed_count == 0 &&
+         group->room_count == 0 && group->request_count == 0 && group->orphan_count == 0 &&
+         group->subscription_count == 0 && !group->failed)) {
         return;
     }
+    journal_stage_incarnation(node);
     feeds_stage(node, group);
     size_t bytes = node->store->staged(node->store);
     group->number = node->store->commit(node->store);

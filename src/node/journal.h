@@ -17,8 +17,11 @@ void journal_init(struct node *node);
 void journal_finish(struct node *node);
 /// Reads feeds and journal at start. @return WEFT_OK, WEFT_STORAGE or WEFT_NO_MEMORY.
 WEFT_MUST_USE enum weft_status journal_load(struct node *node);
-/// Mints an incarnation that continues the present own feed, if any, and stages it.
+/// Mints an incarnation that continues the present own feed, if any; it goes to disk with the next
+/// group.
 WEFT_MUST_USE enum weft_status journal_mint(struct node *node);
+/// Stages the incarnation while it is not on disk.
+void journal_stage_incarnation(struct node *node);
 
 /// Whether edits may be applied now: no group is under way and the store takes writes.
 bool journal_accepts(const struct node *node);
@@ -32,9 +35,9 @@ WEFT_MUST_USE enum weft_status journal_stage_own(struct node *node, struct room 
 /// Stages another feed's next entry as it came. @param room Of its document; pinned by the group.
 WEFT_MUST_USE enum weft_status journal_stage_foreign(struct node *node, struct room *room,
                                                      struct feed *feed, struct span value);
-/// Stages operations that are part of no feed.
+/// Stages what is part of no feed.
 WEFT_MUST_USE enum weft_status journal_stage_loose(struct node *node, struct room *room,
-                                                   struct span delta);
+                                                   enum record_entry_kind kind, struct span delta);
 
 /// Lists things in the open group, to be dealt with when it is on disk. Without memory the group
 /// fails.

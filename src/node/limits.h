@@ -37,7 +37,7 @@
 #define ROOM_MERGE_BYTES (64U << 10) // unmerged journal of a document, at least, before a merging
 #define ROOM_MERGE_SHARE 4U          // and a quarter of its structure
 #define ROOM_EVICT_MERGE_BYTES                                                                     \
-    (4U << 10) // an evicted document with more unmerged than that is merged
+    (4U << 10)                // an evicted document with more unmerged than that is merged
 #define ROOM_EVICT_MERGES 64U // in one tick
 #define ROOMS_QUIET_PER_TICK 256U
 #define ENTRY_DELTA_BYTES                                                                          \
@@ -48,9 +48,9 @@
 
 // ------------------------------------------------------------------------------------ journal
 
-#define JOURNAL_PRUNE_ENTRIES 512U // removed per turn at most
-#define JOURNAL_PRUNE_MERGES 4U    // documents merged for it per turn at most
-#define JOURNAL_INDEX_STEP 64U     // every so many entries of a feed its journal number is kept,
+#define JOURNAL_PRUNE_ENTRIES 512U  // removed per turn at most
+#define JOURNAL_PRUNE_MERGES 4U     // documents merged for it per turn at most
+#define JOURNAL_INDEX_STEP 64U      // every so many entries of a feed its journal number is kept,
 #define JOURNAL_INDEX_NUMBERS 1024U // and when so many of others stand between
 
 // ------------------------------------------------------------------------------------ cluster
@@ -78,6 +78,7 @@
 #define REPLICATED_WAIT_MS 10000U // an HTTP request that waits for replicas is answered by then
 #define SPACE_PROBE_MS 1000U
 #define DRAIN_MOVE_RETRY_MS 1000U
+#define DRAIN_CLOSE_MS 2000U // after MOVE, until connections that stayed are closed
 
 // ----------------------------------------------------------------------------------- requests
 

@@ -17,6 +17,9 @@ WEFT_MUST_USE enum weft_status room_load(struct node *node, struct room *room);
 void room_unload(struct node *node, struct room *room);
 /// An empty document in the epoch of room->head.
 WEFT_MUST_USE enum weft_status room_renew(struct node *node, struct room *room);
+/// Takes a document (which is destroyed on failure) as the room's, when it has none.
+WEFT_MUST_USE enum weft_status room_adopt(struct node *node, struct room *room,
+                                          struct weft_doc *doc);
 void room_destroy(struct node *node, struct room *room);
 
 void room_pin(struct node *node, struct room *room);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <weft/doc.h>
+#include <weft/version.h>
 
 #include "base/bytes.h"
 #include "codec/peer.h"
@@ -60,14 +61,14 @@ struct room {
     uint32_t number; // on the wire; names this document in this epoch for the life of the process
     struct weft_doc
         *doc; // NULL: damaged, or dropped after a failed commit and not loaded again yet
-    struct archive_head head; // as staged so far
-    bool quarantined;         // a record of it is damaged
-    bool rebuilding;          // is fetched from peers because it is damaged
-    uint64_t unmerged_bytes;  // of journal entries that are not in the snapshot
-    uint64_t changed_number;  // journal number of its last entry
+    struct weft_delta_reader *news; // stands behind all that was journaled: gives what is new
+    struct archive_head head;       // as staged so far
+    bool quarantined;               // a record of it is damaged
+    uint64_t unmerged_bytes;        // of journal entries that are not in the snapshot
+    uint64_t changed_number;        // journal number of its last entry
     uint64_t changed_ms;
-    uint64_t fetched_ms; // of the last fetch from a peer
-    size_t memory;       // as of the last look
+    uint32_t strikes; // digests of others in a row that differed though nothing was lacking
+    size_t memory;    // as of the last look
 
     // Where its edits stand. Own edits are shown when their group is on disk.
     bool dirty_open; // own edits in the open group
@@ -90,6 +91,7 @@ struct room {
     struct frame *point;    // the POINT of the present state; NULL: not made
     bool epoch_notice;      // an epoch began: its old subscribers are to be told
     uint32_t number_before; // theirs
+    struct weft_epoch epoch_before;
 
     struct request *watchers;   // event streams, linked by watch_next
     struct weft_buffer patches; // JSON of changes that they have not been told: [i,d,"s"],...
@@ -246,6 +248,7 @@ struct group {
     uint64_t journal_low;  // as it was before
     uint64_t own_sequence; // of the own feed, with this group
     uint64_t started_ms;
+    uint64_t bytes; // of its entries
     uint32_t entries;
     struct room **rooms; // pinned
     uint32_t room_count;
@@ -306,25 +309,21 @@ struct member {
     char client_address[PEER_NAME_BYTES_MAX + 1];
     uint32_t flags;    // enum peer_heartbeat_flag, as last heard
     uint64_t heard_ms; // last message of its own; 0: only heard of
-    uint64_t beat_ms;  // last heartbeat
-    struct pipe_id pipes[MEMBER_PIPES_MAX];
     uint32_t pipe_count;
     bool dialed;
-    uint32_t doubled;        // heartbeats with two links in a row
-    struct peer_feed *feeds; // as last reported, ascending by incarnation
-    uint32_t feed_count;
-    uint32_t feed_capacity;
+    uint64_t lone_ms;                // since when it is known and has no pipe
     uint64_t own_synced;             // of this node's feed, as last reported
     bool behind;                     // it reported entries that this node lacks
     uint64_t lag;                    // how many
     bool pulling;                    // a range pull is under way
     uint64_t pull_after_ms;          // not before, after a failure
+    uint32_t stalls;                 // replies in a row that brought nothing usable
     bool must_compare;               // it answered GONE, or its history was cut
     uint64_t checkpoint_incarnation; // of the last comparison with it
     uint64_t checkpoint;
 };
 
-/// A pipe whose peer has not said who it is yet, or a seed that is dialed.
+/// A link to a peer.
 struct pipe {
     struct pipe_id id;
     uint64_t up_ms;
@@ -353,6 +352,7 @@ struct fetch {
     uint32_t failures;
     uint64_t not_before_ms;
     struct weft_digest digest; // FETCH_DIGEST: what the other one has
+    struct weft_doc *doc;      // FETCH_DAMAGED: what came so far
     uint32_t name_size;
     uint8_t name[];
 };
@@ -369,18 +369,18 @@ struct comparison {
     uint64_t checkpoint_incarnation; // to compare from the next time
     uint64_t checkpoint;
     struct weft_buffer cursor;
-    uint32_t fetches;        // of it, waiting or under way
-    struct peer_feed *feeds; // what the other one held when it began
+    uint32_t fetches;         // of it, waiting or under way
+    struct weft_buffer feeds; // what the other one held when it began, as its list stood
     uint32_t feed_count;
-    uint32_t feed_capacity;
 };
 
-/// A moment after which all that was known is on enough disks: every member must cover `feeds`.
+/// A moment: an ack that waits for it needs others that cover all that was held here then.
 struct barrier {
     uint64_t id; // 0: free
-    struct peer_feed *feeds;
+    struct group_feed *feeds;
     uint32_t feed_count;
-    uint32_t covered; // members that cover it
+    uint64_t covered_by[CLIENT_REPLICAS_MAX]; // incarnations of members
+    uint32_t covered;
 };
 
 struct recent {
@@ -410,11 +410,13 @@ struct node {
     char client_address[PEER_NAME_BYTES_MAX + 1];
     uint64_t incarnation;
     uint64_t hash_seed;
-    uint64_t agent; // of HTTP edits of this process
-    bool opened;    // the incarnation is on disk: things may be said
+    uint64_t agent;       // of HTTP edits of this process
+    bool opened;          // the first commit was tried: things may be said
+    bool incarnation_due; // it is not on disk yet
     bool draining;
     bool leaving;
     uint64_t started_ms;
+    uint64_t drained_ms; // when draining began
     uint64_t probed_ms;
     bool was_full;
 
@@ -436,7 +438,8 @@ struct node {
     struct client_list blocked;
     struct subscription *acks;     // to be told at the end of the turn
     struct subscription *awaiting; // replicated acks
-    struct subscription *pumping;  // joining, more to send next turn
+    struct subscription *awaiting_last;
+    struct subscription *pumping; // joining, more to send next turn
 
     // requests
     struct idmap requests; // by id
@@ -468,12 +471,18 @@ struct node {
     uint32_t pipe_count;
     char **seeds; // dialed because told to; owned
     uint32_t seed_count;
-    uint64_t beat_ms; // last heartbeat sent
+    uint32_t seed_capacity;
+    uint64_t seeds_ms;  // when they were dialed last
+    bool members_dirty; // their addresses are to be stored
+    uint64_t beat_ms;   // last heartbeat sent
     bool beat_soon;
     bool synced_due;    // someone waits to hear what is on this disk
     uint64_t synced_ms; // last SYNCED sent
     bool caught_up;     // compared or found nothing to compare since the start
     struct pull pulls[PULLS_MAX];
+    bool pull_due;        // someone is known to hold more
+    uint64_t range_ms;    // when the last range pull began
+    uint32_t range_pulls; // under way
     uint64_t next_ticket;
     struct fetch *fetches; // waiting and under way, oldest first
     struct fetch *fetches_last;
@@ -504,6 +513,8 @@ WEFT_MUST_USE enum weft_status node_grow(struct node *node, void *items_pointer,
 __attribute__((format(printf, 4, 5))) void node_log(struct node *node, enum node_log_level level,
                                                     const char *event, const char *details, ...);
 uint64_t node_random(struct node *node);
+/// An agent id for edits that are made here.
+uint64_t node_agent(struct node *node);
 static inline struct span span_of_buffer(const struct weft_buffer *buffer)
 {
     return (struct span){buffer->data, buffer->size};

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// Comparing documents: the side that answers. A page is put together from the table of documents,
+// or from the changes since a checkpoint: CHANGES (merged documents), then the journal (the
+// others).
+//
+//   cursor    N name                  by name, after that one
+//             C number u64            by CHANGES, after that number
+//             J number u64            by the journal, after that number
+#include <string.h>
+
+#include "base/endian.h"
+#include "node/compare.h"
+#include "node/digests.h"
+#include "node/documents.h"
+#include "node/feeds.h"
+#include "node/room.h"
+
+struct page {
+    struct node *node;
+    struct weft_buffer names; // u32 size, name, ... of this page, each once
+    uint32_t count;
+    uint32_t count_max;
+    uint64_t number; // of the last one
+    bool full;
+    enum weft_status status;
+};
+
+static bool holds(const struct page *page, struct span name)
+{
+    for (size_t at = 0; at < page->names.size;) {
+        uint32_t size;
+        memcpy(&size, page->names.data + at, sizeof size);
+        if (span_equal((struct span){page->names.data + at + sizeof size, size}, name)) {
+            return true;
+        }
+        at += sizeof size + size;
+    }
+    return false;
+}
+
+/// @return false: the page is full; what comes is for the next one.
+static bool add(struct page *page, struct span name)
+{
+    uint32_t size = (uint32_t)name.size;
+    if (holds(page, name)) {
+        return true;
+    }
+    if (page->count == page->count_max) {
+        page->full = true;
+        return false;
+    }
+    if (weft_buffer_append(&page->names, &size, sizeof size) ||
+        weft_buffer_append(&page->names, name.data, name.size)) {
+        page->status = WEFT_NO_MEMORY;
+        return false;
+    }
+    page->count++;
+    return true;
+}
+
+static bool visit_name(void *context, struct span name, const struct archive_head *head)
+{
+    (void)head;
+    return record_name_valid(name) ? add(context, name) : true;
+}
+
+static bool visit_change(void *context, struct span key, struct span value)
+{
+    struct page *page = context;
+    struct span name;
+    uint64_t number;
+    (void)value;
+    if (!record_key_change_decode(&number, &name, key) || !record_name_valid(name)) {
+        return true;
+    }
+    if (!add(page, name)) {
+        return false;
+    }
+    page->number = number;
+    return true;
+}
+
+static bool visit_entry(void *context, uint64_t number, const struct record_entry *entry,
+                        struct span value)
+{
+    struct page *page = context;
+    (void)value;
+    if (entry && !add(page, entry->document)) {
+        return false;
+    }
+    page->number = number;
+    return true;
+}
+
+// -------------------------------------------------------------------------------------------
+// cursors
+
+/// Whether this store ever stood at that journal number in that life.
+static bool is_valid(struct node *node, const struct peer_message *asked)
+{
+    struct feed *life =
+        asked->checkpoint_incarnation ? feeds_find(node, asked->checkpoint_incarnation) : NULL;
+    uint64_t last = node->journal_next - 1;
+    if (!life || !life->own) {
+        return false;
+    }
+    for (uint32_t i = 0; i < node->feed_count; i++) {
+        const struct feed *next = node->feeds[i];
+        if (next->own && next->continues == life->incarnation) {
+            last = next->journal_start - 1;
+        }
+    }
+    return asked->checkpoint <= last;
+}
+
+static enum weft_status put_cursor(struct weft_buffer *out, char mode, struct span rest)
+{
+    enum weft_status status = weft_buffer_append(out, &mode, 1);
+    return status ? status : weft_buffer_append(out, rest.data, rest.size);
+}
+
+static enum weft_status put_number(struct weft_buffer *out, char mode, uint64_t number)
+{
+    uint8_t bytes[8];
+    endian_put_u64(bytes, number);
+    return put_cursor(out, mode, (struct span){bytes, sizeof bytes});
+}
+
+static struct span last_name(const struct page *page)
+{
+    struct span name = {0};
+    for (size_t at = 0; at < page->names.size;) {
+        uint32_t size;
+        memcpy(&size, page->names.data + at, sizeof size);
+        name = (struct span){page->names.data + at + sizeof size, size};
+        at += sizeof size + size;
+    }
+    return name;
+}
+
+static enum weft_status collect_names(struct page *page, struct span after,
+                                      struct weft_buffer *cursor_out)
+{
+    enum weft_status status =
+        archive_list(&page->node->archive, after, (struct span){0}, visit_name, page);
+    if (status || page->status || !page->full) {
+        return status ? status : page->status;
+    }
+    return put_cursor(cursor_out, 'N', last_name(page));
+}
+
+static enum weft_status collect_journal(struct page *page, uint64_t after,
+                                        struct weft_buffer *cursor_out)
+{
+    page->number = after;
+    enum weft_status status = archive_journal(&page->node->archive, after + 1, visit_entry, page);
+    if (status || page->status || !page->full) {
+        return status ? status : page->status;
+    }
+    return put_number(cursor_out, 'J', page->number);
+}
+
+static enum weft_status collect_changes(struct page *page, uint64_t after, uint64_t checkpoint,
+                                        struct weft_buffer *cursor_out)
+{
+    struct record_key key = record_key_u64(after + 1);
+    struct store *store = page->node->store;
+    page->number = after;
+    enum weft_status status =
+        store->scan(store, STORE_CHANGES, record_key_span(&key), visit_change, page);
+    if (status || page->status) {
+        return status ? status : page->status;
+    }
+    return page->full ? put_number(cursor_out, 'C', page->number)
+                      : put_number(cursor_out, 'J', checkpoint);
+}
+
+static enum weft_status collect(struct page *page, const struct peer_message *asked,
+                                struct weft_buffer *cursor_out)
+{
+    struct span cursor = asked->cursor;
+    if (cursor.size == 0) {
+        return is_valid(page->node, asked)
+                   ? collect_changes(page, asked->checkpoint, asked->checkpoint, cursor_out)
+                   : collect_names(page, (struct span){0}, cursor_out);
+    }
+    if (cursor.data[0] == 'N') {
+        return collect_names(page, (struct span){cursor.data + 1, cursor.size - 1}, cursor_out);
+    }
+    if (cursor.size != 9 || !is_valid(page->node, asked)) {
+        return WEFT_MALFORMED;
+    }
+    uint64_t number = endian_get_u64(cursor.data + 1);
+    return cursor.data[0] == 'C' ? collect_changes(page, number, asked->checkpoint, cursor_out)
+                                 : collect_journal(page, number, cursor_out);
+}
+
+// -------------------------------------------------------------------------------------------
+// digests
+
+/// Puts one item. A document that cannot be read here is left out: someone else may have it.
+static enum weft_status put_item(struct page *page, struct span name, bool *dirty_out)
+{
+    struct node *node = page->node;
+    const struct document *document = documents_find(node, name);
+    struct peer_digest item;
+    uint8_t bytes[WIRE_EPOCH_SIZE];
+    uint32_t size = (uint32_t)name.size;
+    if (document && document->room && !room_clean(document->room)) {
+        *dirty_out = true;
+        return WEFT_OK;
+    }
+    enum weft_status status = digests_of(node, name, &item);
+    if (status == WEFT_MALFORMED) {
+        return WEFT_OK;
+    }
+    if (status) {
+        return status;
+    }
+    wire_epoch_encode(bytes, &item.epoch);
+    status = weft_buffer_append(&node->scratch, &size, sizeof size);
+    status = status ? status : weft_buffer_append(&node->scratch, name.data, name.size);
+    status = status ? status : weft_buffer_append(&node->scratch, bytes, sizeof bytes);
+    return status ? status
+                  : weft_buffer_append(&node->scratch, item.digest.bytes, sizeof item.digest.bytes);
+}
+
+size_t compare_next_collected(const struct weft_buffer *page, size_t at,
+                              struct peer_digest *item_out)
+{
+    uint32_t size;
+    memcpy(&size, page->data + at, sizeof size);
+    at += sizeof size;
+    item_out->document = (struct span){page->data + at, size};
+    at += size;
+    item_out->epoch = wire_epoch_decode(page->data + at);
+    at += WIRE_EPOCH_SIZE;
+    memcpy(item_out->digest.bytes, page->data + at, sizeof item_out->digest.bytes);
+    return at + sizeof item_out->digest.bytes;
+}
+
+enum weft_status compare_collect(struct node *node, const struct peer_message *asked,
+                                 uint32_t *count_out, struct weft_buffer *cursor_out,
+                                 bool *dirty_out)
+{
+    struct page page = {.node = node, .count_max = asked->count_max};
+    if (page.count_max == 0 || page.count_max > PULL_PAGE_DOCUMENTS) {
+        page.count_max = PULL_PAGE_DOCUMENTS;
+    }
+    weft_buffer_init(&page.names, &node->allocator);
+    node->scratch.size = 0;
+    enum weft_status status = collect(&page, asked, cursor_out);
+    for (size_t at = 0; at < page.names.size && status == WEFT_OK && !*dirty_out;) {
+        uint32_t size;
+        size_t before = node->scratch.size;
+        memcpy(&size, page.names.data + at, sizeof size);
+        status =
+            put_item(&page, (struct span){page.names.data + at + sizeof size, size}, dirty_out);
+        *count_out += node->scratch.size > before;
+        at += sizeof size + size;
+    }
+    weft_buffer_finish(&page.names);
+    return status;
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+// Edits of clients: gathered while a group is being synced, applied, staged, refused.
+#include "node/edit.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "node/epoch.h"
+#include "node/journal.h"
+#include "node/replicas.h"
+#include "node/room.h"
+#include "node/session.h"
+#include "node/subscription.h"
+
+// -------------------------------------------------------------------------------------------
+// staging
+
+void edit_stage_new(struct node *node, struct room *room)
+{
+    struct weft_buffer *delta = &node->message;
+    for (;;) {
+        delta->size = 0;
+        if (weft_delta_reader_next(delta, room->news, ENTRY_DELTA_BYTES)) {
+            node->open->failed = true;
+            break;
+        }
+        if (delta->size == 0) {
+            break;
+        }
+        struct span piece = span_of_buffer(delta);
+        if (journal_stage_own(node, room, RECORD_DELTA, piece)) {
+            node->open->failed = true;
+            break;
+        }
+        room_show(node, room, piece, false);
+    }
+    if (node->open->failed) {
+        journal_add_room(node, room); // so that it is loaded from disk again
+        room->dirty_open = true;
+    }
+    room_changed(node, room);
+}
+
+bool edit_fits(const struct node *node, const struct room *room, size_t more_bytes,
+               uint32_t *code_out)
+{
+    if (weft_doc_length(room->doc, WEFT_UTF8) + more_bytes > node->limits.document_bytes_max ||
+        weft_doc_stats(room->doc).atoms > node->limits.document_atoms_max) {
+        *code_out = WIRE_TOO_LARGE;
+        return false;
+    }
+    return true;
+}
+
+// ------------------------------------------------------------------------------------------
+// refusing
+
+struct refusal {
+    uint32_t code; // 0: none
+    enum metrics_reject reason;
+};
+
+static void refuse(struct node *node, struct client_id client, uint32_t room, uint32_t number,
+                   struct refusal refusal)
+{
+    node->metrics.rejected[refusal.reason]++;
+    session_error(node, client,
+                  &(struct session_error){
+                      .room = room, .ref = WIRE_NONE, .number = number, .code = refusal.code});
+}
+
+/// What a client is told of a delta that was not applied whole.
+static struct refusal refusal_of(enum weft_status status, const struct weft_apply_result *result)
+{
+    switch (status) {
+    case WEFT_OK:
+        break;
+    case WEFT_MALFORMED:
+    case WEFT_UNSUPPORTED:
+        return (struct refusal){WIRE_BAD_REQUEST, METRICS_REJECT_MALFORMED};
+    case WEFT_LIMIT:
+        return (struct refusal){WIRE_TOO_LARGE, METRICS_REJECT_LIMIT};
+    default:
+        return (struct refusal){WIRE_INTERNAL, METRICS_REJECT_STORAGE};
+    }
+    if (result->runs_invalid > 0 && result->reason == WEFT_CONFLICT) {
+        return (struct refusal){WIRE_AGENT_CONFLICT, METRICS_REJECT_CONFLICT};
+    }
+    if (result->runs_invalid > 0 && result->reason == WEFT_LIMIT) {
+        return (struct refusal){WIRE_TOO_LARGE, METRICS_REJECT_LIMIT};
+    }
+    if (result->runs_invalid > 0) {
+        return (struct refusal){WIRE_INVALID_EDIT, METRICS_REJECT_INVALID};
+    }
+    if (result->runs_missing > 0) {
+        return (struct refusal){WIRE_MISSING, METRICS_REJECT_MISSING};
+    }
+    return (struct refusal){0};
+}
+
+// ------------------------------------------------------------------------------------------
+// applying
+
+/// An edit for a room whose epoch has ended since: kept apart, and its author is told.
+static void keep_apart(struct node *node, const struct queue_item *item, struct span delta)
+{
+    struct room *room = item->room;
+    char hex[2 * WIRE_EPOCH_SIZE + 1];
+    if (item->room_number == room->number_before) {
+        epoch_keep_apart(node, room, &room->epoch_before, delta);
+    }
+    epoch_hex(hex, &room->head.epoch);
+    node->metrics.rejected[METRICS_REJECT_EPOCH]++;
+    session_error(node, item->client,
+                  &(struct session_error){.room = item->room_number,
+                                          .ref = WIRE_NONE,
+                                          .number = item->number,
+                                          .code = WIRE_EPOCH_MISMATCH,
+                                          .detail = hex});
+}
+
+static struct refusal apply(struct node *node, struct room *room, struct span delta,
+                            struct weft_apply_result *result)
+{
+    uint32_t code;
+    *result = (struct weft_apply_result){0};
+    if (!journal_writable(node, &code)) {
+        return (struct refusal){code, METRICS_REJECT_STORAGE};
+    }
+    if (room_load(node, room)) {
+        return (struct refusal){room->quarantined ? WIRE_QUARANTINED : WIRE_INTERNAL,
+                                METRICS_REJECT_STORAGE};
+    }
+    if (!edit_fits(node, room, delta.size, &code)) {
+        return (struct refusal){code, METRICS_REJECT_LIMIT};
+    }
+    enum weft_status status =
+        weft_doc_apply(result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+    return refusal_of(status, result);
+}
+
+static void apply_item(struct node *node, const struct queue_item *item, struct span delta)
+{
+    struct room *room = item->room;
+    struct client *client = session_find(node, item->client);
+    struct subscription *subscription =
+        client ? subscription_find(node, client, item->room_number) : NULL;
+    struct weft_apply_result result;
+    if (room->number != item->room_number) {
+        keep_apart(node, item, delta);
+        return;
+    }
+    struct refusal refusal = apply(node, room, delta, &result);
+    if (result.atoms_applied > 0) {
+        node->metrics.atoms_from_clients += result.atoms_applied;
+        edit_stage_new(node, room);
+    }
+    if (refusal.code) {
+        refuse(node, item->client, item->room_number, item->number, refusal);
+    }
+    if (!subscription) {
+        return;
+    }
+    subscription->applied = item->number;
+    subscription->resent |= result.runs_duplicate > 0;
+    if (subscription->waiting_ms == 0) {
+        subscription->waiting_ms = item->arrived_ms;
+    }
+    if (room_clean(room)) {
+        edit_durable(node, subscription, 0); // all of it was known, and is on disk
+    } else {
+        journal_add_subscription(node, subscription);
+    }
+}
+
+void edit_durable(struct node *node, struct subscription *subscription, uint64_t sequence)
+{
+    subscription->durable = subscription->applied;
+    if (subscription->waiting_ms) {
+        metrics_observe(&node->metrics.ack_ms[METRICS_DURABLE],
+                        node->now_ms - subscription->waiting_ms);
+        subscription->waiting_ms = 0;
+    }
+    replicas_expect(node, subscription, sequence);
+    subscription_ack(node, subscription);
+}
+
+void edit_gathered(struct node *node, const struct queue_item *item, struct span delta)
+{
+    struct client *client = session_find(node, item->client);
+    if (client) {
+        client->gather_bytes -= (uint32_t)delta.size;
+    }
+    apply_item(node, item, delta);
+    room_unpin(node, item->room);
+}
+
+static void gather(struct node *node, struct client *client, const struct queue_item *item,
+                   struct span delta)
+{
+    if (client->gather_bytes + delta.size > node->limits.client_gather_bytes_max ||
+        node->gather.items.size + delta.size > GATHER_BYTES_MAX ||
+        queue_push(&node->gather, item, delta)) {
+        node->metrics.limit_hits++;
+        refuse(node, item->client, item->room_number, item->number,
+               (struct refusal){WIRE_TOO_MANY, METRICS_REJECT_LIMIT});
+        return;
+    }
+    client->gather_bytes += (uint32_t)delta.size;
+    room_pin(node, item->room);
+}
+
+void edit_arrived(struct node *node, struct client_id id, const struct wire_message *message)
+{
+    struct client *client = session_find(node, id);
+    struct subscription *subscription = subscription_find(node, client, message->room);
+    uint32_t code;
+    node->metrics.deltas_received++;
+    if (!subscription) {
+        // It has left, or an EPOCH is on its way to it.
+        refuse(node, id, message->room, message->number,
+               (struct refusal){message->room < node->next_room_number ? WIRE_EPOCH_MISMATCH
+                                                                       : WIRE_BAD_REQUEST,
+                                METRICS_REJECT_EPOCH});
+        return;
+    }
+    if (message->number <= subscription->accepted) {
+        session_close(node, id, WIRE_BAD_REQUEST);
+        return;
+    }
+    struct queue_item item = {
+        .kind = QUEUE_CLIENT,
+        .client = id,
+        .room = subscription->room,
+        .room_number = subscription->room_number,
+        .number = message->number,
+        .arrived_ms = node->now_ms,
+    };
+    subscription->accepted = message->number;
+    if (node->draining) {
+        refuse(node, id, message->room, message->number,
+               (struct refusal){WIRE_DRAINING, METRICS_REJECT_STORAGE});
+    } else if (!journal_writable(node, &code)) {
+        refuse(node, id, message->room, message->number,
+               (struct refusal){code, METRICS_REJECT_STORAGE});
+    } else if (journal_accepts(node)) {
+        apply_item(node, &item, message->deltas[0]);
+    } else {
+        gather(node, client, &item, message->deltas[0]);
+    }
+    subscription_ack(node, subscription);
+}

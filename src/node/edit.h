@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Edits: of clients, gathered or applied; of peers, admitted. Private to node/. May include:
+// node/state.h.
+#ifndef WEFT_NODE_EDIT_H
+#define WEFT_NODE_EDIT_H
+
+#include "node/state.h"
+
+/// A DELTA of a client: applied now, or gathered until the group under way is on disk.
+void edit_arrived(struct node *node, struct client_id client, const struct wire_message *message);
+/// A gathered edit; its room is unpinned.
+void edit_gathered(struct node *node, const struct queue_item *item, struct span delta);
+
+/// Stages what an edit by this node added to a document, and shows it when it is on disk. Without
+/// memory the open group fails.
+void edit_stage_new(struct node *node, struct room *room);
+/// Whether a document may grow by so much text; else *code_out is why not.
+bool edit_fits(const struct node *node, const struct room *room, size_t more_bytes,
+               uint32_t *code_out);
+
+/// All that a client's edits in a room are is on disk, in the own feed up to `sequence`.
+void edit_durable(struct node *node, struct subscription *subscription, uint64_t sequence);
+
+enum edit_admission {
+    EDIT_ADMITTED,
+    EDIT_KNOWN,   // was here before
+    EDIT_GAP,     // entries before it are missing
+    EDIT_STALLED, // its causes, entries of other feeds, are missing
+    EDIT_REFUSED, // not now: no memory, or the store takes no writes
+};
+/// An entry of another node's feed, as it travels.
+enum edit_admission edit_admit(struct node *node, const struct peer_feed *declared,
+                               struct span value);
+/// Operations of a document that a peer sent for a version vector. @return Whether all went in.
+bool edit_admit_loose(struct node *node, struct room *room, struct span delta);
+
+#endif

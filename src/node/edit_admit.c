@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// Edits of peers: entries of their feeds in order, and operations fetched document by document.
+//
+// An entry whose causes are missing here stays outside: its feed waits (STALLED) until a pull
+// brought the entries of the other feeds, in an order that works. So nothing is ever parked.
+#include <assert.h>
+
+#include "node/documents.h"
+#include "node/edit.h"
+#include "node/epoch.h"
+#include "node/feeds.h"
+#include "node/journal.h"
+#include "node/room.h"
+
+/// Shows what peers brought, and journals it as part of no feed if asked to.
+static void take_new(struct node *node, struct room *room, bool journaled)
+{
+    struct weft_buffer *delta = &node->message;
+    for (;;) {
+        delta->size = 0;
+        if (weft_delta_reader_next(delta, room->news, ENTRY_DELTA_BYTES)) {
+            node->open->failed = true;
+            break;
+        }
+        if (delta->size == 0) {
+            break;
+        }
+        if (!journaled && journal_stage_loose(node, room, RECORD_DELTA, span_of_buffer(delta))) {
+            node->open->failed = true;
+            break;
+        }
+        room_show(node, room, span_of_buffer(delta), true);
+    }
+    if (node->open->failed) {
+        journal_add_room(node, room);
+    }
+    room_changed(node, room);
+}
+
+/// Applies an entry's operations. @return Whether the entry counts as held.
+static enum edit_admission apply(struct node *node, struct room *room,
+                                 const struct record_entry *entry)
+{
+    struct weft_apply_result result = {0};
+    enum weft_status status =
+        weft_doc_apply(&result, room->doc, WEFT_APPLY_STRICT, entry->delta.data, entry->delta.size);
+    node->metrics.atoms_from_peers += result.atoms_applied;
+    if (status == WEFT_NO_MEMORY) {
+        return EDIT_REFUSED;
+    }
+    if (status) {
+        // Its node took it, so this is a build of another time or a lie: kept, so that the feed
+        // goes on, and the document will be seen to differ.
+        node->metrics.rejected[METRICS_REJECT_MALFORMED]++;
+        node_log(node, NODE_LOG_ERROR, "entry_refused", "doc=\"%.*s\" reason=\"%s\"",
+                 (int)entry->document.size, (const char *)entry->document.data,
+                 weft_status_text(status));
+    }
+    bool held = result.runs_missing == 0;
+    if (result.atoms_applied > 0) {
+        take_new(node, room, held);
+    }
+    return held ? EDIT_ADMITTED : EDIT_STALLED;
+}
+
+static enum edit_admission admit_to_room(struct node *node, struct room *room, struct feed *feed,
+                                         const struct record_entry *entry, struct span value)
+{
+    if (room->quarantined) {
+        // Journaled all the same: the feed holds it, and the document will when it is whole again.
+        return journal_stage_foreign(node, room, feed, value) ? EDIT_REFUSED : EDIT_ADMITTED;
+    }
+    int order = weft_epoch_compare(&entry->epoch, &room->head.epoch);
+    if (order > 0 && epoch_begin(node, room, &entry->epoch, false)) {
+        return EDIT_REFUSED;
+    }
+    if (order < 0 && entry->kind == RECORD_DELTA) {
+        epoch_keep_apart(node, room, &entry->epoch, entry->delta);
+    }
+    if (order >= 0 && entry->kind == RECORD_DELTA) {
+        enum edit_admission admission = apply(node, room, entry);
+        if (admission != EDIT_ADMITTED) {
+            return admission;
+        }
+    }
+    if (journal_stage_foreign(node, room, feed, value)) {
+        node->open->failed = true;
+        journal_add_room(node, room);
+        return EDIT_REFUSED;
+    }
+    return EDIT_ADMITTED;
+}
+
+enum edit_admission edit_admit(struct node *node, const struct peer_feed *declared,
+                               struct span value)
+{
+    struct record_entry entry;
+    uint32_t code;
+    enum weft_status status = record_entry_decode(&entry, value);
+    if (status || entry.incarnation != declared->incarnation || !journal_writable(node, &code) ||
+        node->open->failed) {
+        node->metrics.gossip_malformed += status == WEFT_MALFORMED;
+        return EDIT_REFUSED;
+    }
+    struct feed *feed = feeds_get(node, declared);
+    if (!feed) {
+        return EDIT_REFUSED;
+    }
+    if (entry.sequence <= feed->prefix) {
+        node->metrics.entries_known++;
+        return EDIT_KNOWN;
+    }
+    if (entry.sequence != feed->prefix + 1) {
+        return EDIT_GAP;
+    }
+    if (feed == feeds_own(node)) {
+        return EDIT_REFUSED; // members.c sees that someone is ahead of us, and fences
+    }
+    struct room *room;
+    status = room_open(node, entry.document, &room);
+    if (status && status != WEFT_MALFORMED) {
+        return EDIT_REFUSED;
+    }
+    enum edit_admission admission = admit_to_room(node, room, feed, &entry, value);
+    node->metrics.entries_received += admission == EDIT_ADMITTED;
+    node->metrics.stalls += admission == EDIT_STALLED;
+    room_settle(node, room);
+    return admission;
+}
+
+bool edit_admit_loose(struct node *node, struct room *room, struct span delta)
+{
+    struct weft_apply_result result = {0};
+    uint32_t code;
+    if (!journal_writable(node, &code) || node->open->failed) {
+        return false;
+    }
+    enum weft_status status =
+        weft_doc_apply(&result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+    node->metrics.atoms_from_peers += result.atoms_applied;
+    if (result.atoms_applied > 0) {
+        take_new(node, room, false);
+    }
+    return status == WEFT_OK && result.runs_missing == 0;
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+// The journal's upkeep: reading it at start, merging documents, pruning its low end.
+#include <string.h>
+
+#include "node/documents.h"
+#include "node/feeds.h"
+#include "node/journal.h"
+#include "node/room.h"
+
+// ------------------------------------------------------------------------------------------ at
+// start
+
+static enum weft_status read_u64(struct node *node, const char *key, uint64_t *value_out)
+{
+    struct span value;
+    enum weft_status status = node->store->get(node->store, &value, STORE_META, span_of_text(key));
+    return status ? status : record_u64_decode(value_out, value);
+}
+
+struct load {
+    struct node *node;
+    enum weft_status status;
+};
+
+static bool load_feed(void *context, struct span key, struct span value)
+{
+    struct load *load = context;
+    struct record_feed record;
+    struct peer_feed declared = {0};
+    if (!record_key_u64_decode(&declared.incarnation, key) || !value.data ||
+        record_feed_decode(&record, value)) {
+        // Its prefix counts as nothing: what it held is asked for again, and known already.
+        node_log(load->node, NODE_LOG_ERROR, "feed_damaged", "feed=%016llx",
+                 (unsigned long long)declared.incarnation);
+        return true;
+    }
+    declared.continues = record.continues;
+    declared.continued_to = record.continued_to;
+    struct feed *feed = feeds_get(load->node, &declared);
+    if (!feed) {
+        load->status = WEFT_NO_MEMORY;
+        return false;
+    }
+    feed->prefix = record.prefix;
+    feed->synced = record.prefix;
+    feed->own = record.own;
+    feed->journal_start = record.journal_start;
+    return true;
+}
+
+static bool load_entry(void *context, uint64_t number, const struct record_entry *entry,
+                       struct span value)
+{
+    struct load *load = context;
+    struct node *node = load->node;
+    node->journal_next = number + 1;
+    node->journal_bytes += value.size;
+    node->journal_entries++;
+    if (!entry) {
+        // Whose it was is not known: the documents that lack it will differ from their replicas.
+        node_log(node, NODE_LOG_ERROR, "entry_damaged", "number=%llu", (unsigned long long)number);
+        return true;
+    }
+    struct document *document = documents_get(node, entry->document);
+    if (!document || document_reserve(node, document)) {
+        load->status = WEFT_NO_MEMORY;
+        return false;
+    }
+    document_push(document, number);
+    if (entry->incarnation) {
+        feeds_replay(node, entry->incarnation, entry->sequence, number);
+    }
+    return true;
+}
+
+enum weft_status journal_load(struct node *node)
+{
+    struct load load = {node, WEFT_OK};
+    struct record_key first = record_key_u64(0);
+    enum weft_status status = read_u64(node, RECORD_META_JOURNAL, &node->journal_low);
+    if (status && status != WEFT_NOT_FOUND) {
+        return status;
+    }
+    node->journal_next = node->journal_low;
+    node->open->journal_low = node->journal_low;
+    status = node->store->scan(node->store, STORE_FEEDS, record_key_span(&first), load_feed, &load);
+    if (status || load.status) {
+        return status ? status : load.status;
+    }
+    status = archive_journal(&node->archive, node->journal_low, load_entry, &load);
+    return status ? status : load.status;
+}
+
+static enum weft_status put_u64(struct node *node, const char *key, uint64_t value)
+{
+    node->scratch.size = 0;
+    enum weft_status status = record_u64_encode(&node->scratch, value);
+    return status ? status
+                  : node->store->put(node->store, STORE_META, span_of_text(key),
+                                     span_of_buffer(&node->scratch));
+}
+
+enum weft_status journal_mint(struct node *node)
+{
+    uint64_t before = node->incarnation;
+    struct peer_feed declared = {0};
+    if (before == 0) {
+        enum weft_status status = read_u64(node, RECORD_META_INCARNATION, &before);
+        if (status && status != WEFT_NOT_FOUND) {
+            return status;
+        }
+    }
+    struct feed *last = before ? feeds_find(node, before) : NULL;
+    do {
+        declared.incarnation = node_random(node);
+    } while (declared.incarnation == 0 || feeds_find(node, declared.incarnation));
+    if (last) {
+        declared.continues = last->incarnation;
+        declared.continued_to = last->prefix;
+    }
+    struct feed *feed = feeds_get(node, &declared);
+    if (!feed) {
+        return WEFT_NO_MEMORY;
+    }
+    feed->own = true;
+    feed->journal_start = node->journal_next;
+    feeds_set_own(node, feed);
+    feeds_touch(node, feed);
+    node->incarnation = feed->incarnation;
+    node->open->own_sequence = 0;
+    node->incarnation_due = true;
+    return WEFT_OK;
+}
+
+void journal_stage_incarnation(struct node *node)
+{
+    if (node->incarnation_due) {
+        feeds_touch(node, feeds_own(node));
+        if (put_u64(node, RECORD_META_INCARNATION, node->incarnation)) {
+            node->open->failed = true;
+        }
+    }
+}
+
+// -------------------------------------------------------------------------------------------
+// merging
+
+void journal_merge(struct node *node, struct room *room, bool now)
+{
+    uint64_t least = room->head.structure_size / ROOM_MERGE_SHARE;
+    uint32_t code;
+    if (least < ROOM_MERGE_BYTES) {
+        least = ROOM_MERGE_BYTES;
+    }
+    if (!room->doc || !room_clean(room) || room->changed_number <= room->head.through ||
+        (!now && room->unmerged_bytes <= least) || !journal_writable(node, &code)) {
+        return;
+    }
+    // A record that is partly staged would be worse than none; the group is lost then.
+    if (archive_save(&node->archive, document_name(room->document), room->doc, &room->head,
+                     room->changed_number, node->clock->wall_ms(node->clock))) {
+        node->open->failed = true;
+        return;
+    }
+    room->document->through = room->head.through;
+    room->unmerged_bytes = 0;
+    journal_add_room(node, room);
+    node->metrics.merges++;
+}
+
+// -------------------------------------------------------------------------------------------
+// pruning
+
+struct prune {
+    struct node *node;
+    uint64_t end;   // everything below it can go
+    uint64_t bytes; // of what can go
+    uint32_t entries;
+    uint32_t merges;
+    uint64_t committed; // entries from here on are not on disk yet
+};
+
+/// Whether everything of the document up to `number` is in its snapshot, merging it if need be.
+static bool is_merged(struct prune *prune, struct span name, uint64_t number)
+{
+    struct node *node = prune->node;
+    struct document *document = documents_find(node, name);
+    if (!document) {
+        return true; // an entry of nothing that this node knows of
+    }
+    if (document->through == UINT64_MAX && !document->room) {
+        struct archive_head head;
+        if (archive_head(&head, &node->archive, name) == WEFT_OK) {
+            document->through = head.current ? head.through : 0;
+        }
+    }
+    if (document->through != UINT64_MAX && document->through >= number) {
+        return true;
+    }
+    struct room *room;
+    if (prune->merges++ >= JOURNAL_PRUNE_MERGES || room_open(node, name, &room)) {
+        return false;
+    }
+    if (room->changed_number < number) {
+        room->changed_number = number; // an entry of an epoch that lost, or one left out
+    }
+    journal_merge(node, room, true);
+    room_settle(node, room);
+    return document->through != UINT64_MAX && document->through >= number;
+}
+
+static bool prune_visit(void *context, uint64_t number, const struct record_entry *entry,
+                        struct span value)
+{
+    struct prune *prune = context;
+    if (number >= prune->committed || prune->entries >= JOURNAL_PRUNE_ENTRIES) {
+        return false;
+    }
+    if (entry) {
+        struct document *document = documents_find(prune->node, entry->document);
+        if (!is_merged(prune, entry->document, number)) {
+            return false;
+        }
+        if (document) {
+            document_shift(document, number + 1);
+            documents_settle(prune->node, document);
+        }
+    }
+    prune->end = number + 1;
+    prune->bytes += value.size;
+    prune->entries++;
+    return true;
+}
+
+void journal_prune(struct node *node)
+{
+    uint32_t code;
+    uint64_t committed = node->journal_next;
+    if (node->journal_bytes <= node->limits.journal_bytes_max || !journal_writable(node, &code)) {
+        return;
+    }
+    if (node->away && node->away->entries) {
+        committed = node->away->first_number;
+    } else if (node->open->entries) {
+        committed = node->open->first_number;
+    }
+    struct prune prune = {.node = node, .end = node->journal_low, .committed = committed};
+    enum weft_status status =
+        archive_journal(&node->archive, node->journal_low, prune_visit, &prune);
+    for (uint64_t number = node->journal_low; number < prune.end && status == WEFT_OK; number++) {
+        struct record_key key = record_key_u64(number);
+        status = node->store->remove(node->store, STORE_JOURNAL, record_key_span(&key));
+    }
+    if (prune.end > node->journal_low && status == WEFT_OK) {
+        status = put_u64(node, RECORD_META_JOURNAL, prune.end);
+    }
+    if (status) {
+        node->open->failed |= status != WEFT_STORAGE;
+        return;
+    }
+    node->journal_low = prune.end;
+    node->journal_bytes -= prune.bytes < node->journal_bytes ? prune.bytes : node->journal_bytes;
+    node->journal_entries -= prune.entries;
+    node->metrics.journal_removed += prune.entries;
+    feeds_shift(node, prune.end);
+}
+
+void journal_probe(struct node *node)
+{
+    uint32_t code = 0;
+    bool writable = journal_writable(node, &code);
+    if (writable && node->was_full) {
+        node_log(node, NODE_LOG_NOTICE, "storage_writable", "there is space again");
+    } else if (!writable && !node->was_full) {
+        node_log(node, NODE_LOG_ERROR, "storage_read_only", "code=%u reason=%s", code,
+                 wire_code_reason(code));
+    }
+    node->was_full = !writable;
+    if (code == WIRE_STORAGE_FULL && !node->away &&
+        node->now_ms - node->probed_ms >= SPACE_PROBE_MS) {
+        node->probed_ms = node->now_ms;
+        if (put_u64(node, RECORD_META_PROBE, node->now_ms) == WEFT_OK) {
+            journal_commit(node);
+        }
+    }
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+// Requests: the table, answers, waiting.
+#include "node/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/journal.h"
+#include "node/json.h"
+#include "node/replicas.h"
+#include "node/room.h"
+#include "node/watch.h"
+
+// -------------------------------------------------------------------------------------------
+// answers
+
+void request_etag(char etag_out[ETAG_BYTES], const struct weft_digest *digest)
+{
+    for (size_t i = 0; i < sizeof digest->bytes; i++) {
+        snprintf(etag_out + 2 * i, 3, "%02x", digest->bytes[i]);
+    }
+}
+
+void request_respond(struct node *node, struct request_id id, uint16_t status,
+                     const char *content_type, struct span body, struct span etag,
+                     const char *durability)
+{
+    struct node_response response = {
+        .status = status,
+        .content_type = content_type,
+        .body = body,
+        .etag = etag,
+        .durability = durability,
+    };
+    node->links->respond(node->links, id, &response);
+}
+
+static uint16_t http_status(uint32_t code)
+{
+    switch (code) {
+    case WIRE_BAD_REQUEST:
+        return 400;
+    case WIRE_NO_DOCUMENT:
+        return 404;
+    case WIRE_EPOCH_MISMATCH:
+        return 412;
+    case WIRE_AGENT_CONFLICT:
+        return 409;
+    case WIRE_INVALID_EDIT:
+        return 422;
+    case WIRE_TOO_LARGE:
+        return 413;
+    case WIRE_STORAGE_FULL:
+        return 507;
+    case WIRE_DRAINING:
+    case WIRE_QUARANTINED:
+    case WIRE_TOO_MANY:
+        return 503;
+    default:
+        return 500;
+    }
+}
+
+void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail)
+{
+    char body[256];
+    int size = snprintf(body, sizeof body,
+                        "{\"status\":%u,\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}\n",
+                        http_status(code), code, wire_code_reason(code), detail ? detail : "");
+    request_respond(node, id, http_status(code), "application/problem+json",
+                    (struct span){(const uint8_t *)body, (size_t)size}, (struct span){0}, NULL);
+}
+
+uint32_t request_code_of(enum weft_status status)
+{
+    switch (status) {
+    case WEFT_MALFORMED:
+        return WIRE_BAD_REQUEST;
+    case WEFT_RANGE:
+    case WEFT_INVALID:
+        return WIRE_INVALID_EDIT;
+    case WEFT_LIMIT:
+        return WIRE_TOO_LARGE;
+    case WEFT_NOT_FOUND:
+        return WIRE_NO_DOCUMENT;
+    default:
+        return WIRE_INTERNAL;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// table
+
+static size_t bytes_of(const struct node_ask *ask)
+{
+    return ask->document.size + ask->body.size + ask->prefix.size + ask->after.size +
+           ask->if_match.size;
+}
+
+static struct span copy_span(struct request *request, size_t *at, struct span from)
+{
+    struct span copy = {request->bytes + *at, from.size};
+    if (from.size) {
+        memcpy(request->bytes + *at, from.data, from.size);
+    }
+    *at += from.size;
+    return copy;
+}
+
+struct request *request_find(struct node *node, struct request_id id)
+{
+    return idmap_find(&node->requests, id.value);
+}
+
+struct request *request_create(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    size_t size = bytes_of(ask);
+    size_t at = 0;
+    struct request *request = NULL;
+    if (node->metrics.requests >= node->limits.requests_max) {
+        node->metrics.limit_hits++;
+        request_refuse(node, id, WIRE_TOO_MANY, "requests");
+        return NULL;
+    }
+    request = node_alloc(node, sizeof *request + size);
+    if (!request || idmap_set(&node->requests, id.value, request)) {
+        node_free(node, request, sizeof *request + size);
+        request_refuse(node, id, WIRE_INTERNAL, NULL);
+        return NULL;
+    }
+    request->id = id;
+    request->bytes_size = size;
+    request->ask = *ask;
+    request->ask.document = copy_span(request, &at, ask->document);
+    request->ask.body = copy_span(request, &at, ask->body);
+    request->ask.prefix = copy_span(request, &at, ask->prefix);
+    request->ask.after = copy_span(request, &at, ask->after);
+    request->ask.if_match = copy_span(request, &at, ask->if_match);
+    node->metrics.requests++;
+    return request;
+}
+
+void request_destroy(struct node *node, struct request *request)
+{
+    idmap_remove(&node->requests, request->id.value);
+    node->metrics.requests--;
+    if (request->room) {
+        room_unpin(node, request->room);
+    }
+    node_free(node, request, sizeof *request + request->bytes_size);
+}
+
+static bool is_edit(const struct node_ask *ask)
+{
+    return ask->verb == NODE_ASK_PUT || ask->verb == NODE_ASK_PATCH ||
+           ask->verb == NODE_ASK_CREATE || ask->verb == NODE_ASK_DELETE;
+}
+
+static bool names_document(const struct node_ask *ask)
+{
+    return is_edit(ask) || ask->verb == NODE_ASK_TEXT || ask->verb == NODE_ASK_DELTA ||
+           ask->verb == NODE_ASK_DIGEST || ask->verb == NODE_ASK_WATCH ||
+           ask->verb == NODE_ASK_RECOVERY_TEXT;
+}
+
+/// Puts a request off until the commit; taken.
+static void enqueue(struct node *node, struct queue *queue, struct request *request)
+{
+    struct queue_item item = {
+        .kind = QUEUE_REQUEST, .request = request, .arrived_ms = node->now_ms};
+    request->state = REQUEST_QUEUED;
+    if (queue_push(queue, &item, (struct span){0})) {
+        request_refuse(node, request->id, WIRE_INTERNAL, NULL);
+        request_destroy(node, request);
+    }
+}
+
+static void take_edit(struct node *node, struct request *request)
+{
+    uint32_t code;
+    if (node->draining) {
+        code = WIRE_DRAINING;
+    } else if (journal_writable(node, &code)) {
+        if (journal_accepts(node)) {
+            request_edit(node, request);
+        } else {
+            enqueue(node, &node->gather, request);
+        }
+        return;
+    }
+    request_refuse(node, request->id, code, NULL);
+    request_destroy(node, request);
+}
+
+static void take(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    struct request *request;
+    if (is_edit(ask)) {
+        request = request_create(node, id, ask);
+        if (request) {
+            take_edit(node, request);
+        }
+    } else if (ask->verb == NODE_ASK_LEAVE || ask->verb == NODE_ASK_FORGET) {
+        request_cluster(node, id, ask);
+    } else if (!node->opened || !request_read(node, id, ask)) {
+        request = request_create(node, id, ask);
+        if (request) {
+            enqueue(node, &node->deferred, request);
+        }
+    }
+}
+
+void request_asked(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    if (names_document(ask) && !record_name_valid(ask->document)) {
+        request_refuse(node, id, WIRE_BAD_REQUEST, "document name");
+    } else if (names_document(ask) && ask->document.size > node->limits.document_name_bytes_max) {
+        request_refuse(node, id, WIRE_TOO_LARGE, "document name");
+    } else if (ask->body.size > node->limits.document_bytes_max) {
+        request_refuse(node, id, WIRE_TOO_LARGE, "body");
+    } else {
+        take(node, id, ask);
+    }
+}
+
+void request_deferred(struct node *node, struct request *request)
+{
+    if (request->gone) {
+        request_destroy(node, request);
+    } else if (is_edit(&request->ask)) {
+        take_edit(node, request);
+    } else if (request_read(node, request->id, &request->ask)) {
+        // A watch made a request of its own under this id.
+        if (request_find(node, request->id) == request) {
+            request_destroy(node, request);
+        } else {
+            node->metrics.requests--;
+            node_free(node, request, sizeof *request + request->bytes_size);
+        }
+    } else {
+        enqueue(node, &node->deferred, request);
+    }
+}
+
+void request_closed(struct node *node, struct request_id id)
+{
+    struct request *request = request_find(node, id);
+    if (!request) {
+        return;
+    }
+    if (request->state == REQUEST_WATCHING) {
+        watch_end(node, request);
+    } else {
+        request->gone = true; // a queue, a group or a list points to it
+    }
+}
+
+// -------------------------------------------------------------------------------------------
+// waiting
+
+static void finish(struct node *node, struct request *request, const char *durability)
+{
+    if (!request->gone && room_clean(request->room)) {
+        request_respond_state(node, request->id, request->status, request->room, durability);
+    } else if (!request->gone) {
+        // Later edits are under way: its present state must not be shown yet.
+        request_respond(node, request->id, request->status, "application/json",
+                        span_of_text("{}\n"), (struct span){0}, durability);
+    }
+    request_destroy(node, request);
+}
+
+void request_committed(struct node *node, struct request *request, uint64_t sequence)
+{
+    if (request->ask.wait_level < 2 || request->gone) {
+        finish(node, request, "durable");
+        return;
+    }
+    request->state = REQUEST_AWAITING;
+    request->sequence = sequence;
+    request->deadline_ms = node->now_ms + REPLICATED_WAIT_MS;
+    request->await_next = node->awaiting_requests;
+    node->awaiting_requests = request;
+    request_check_replicas(node);
+}
+
+void request_failed(struct node *node, struct request *request, uint32_t code)
+{
+    if (!request->gone) {
+        request_refuse(node, request->id, code, NULL);
+    }
+    request_destroy(node, request);
+}
+
+void request_check_replicas(struct node *node)
+{
+    struct request **link = &node->awaiting_requests;
+    while (*link) {
+        struct request *request = *link;
+        char durability[32];
+        uint32_t count = replicas_count(node, request->sequence, request->barrier);
+        if (count < request->ask.wait_level && node->now_ms < request->deadline_ms &&
+            !request->gone) {
+            link = &request->await_next;
+            continue;
+        }
+        *link = request->await_next;
+        if (count > 1) {
+            snprintf(durability, sizeof durability, "replicated:%u", count);
+        }
+        finish(node, request, count > 1 ? durability : "durable");
+    }
+}
+
+void request_tick(struct node *node)
+{
+    if (node->awaiting_requests) {
+        request_check_replicas(node);
+    }
+}
+
+void request_finish_all(struct node *node)
+{
+    for (uint32_t i = 0; i < node->requests.capacity; i++) {
+        while (node->requests.slots[i].value) {
+            struct request *request = node->requests.slots[i].value;
+            if (request->state == REQUEST_WATCHING) {
+                watch_end(node, request);
+            } else {
+                request_destroy(node, request);
+            }
+        }
+    }
+    idmap_finish(&node->requests);
+}

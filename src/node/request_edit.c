@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+// Requests that edit: PUT, PATCH, CREATE, DELETE; and those about the cluster.
+#include <string.h>
+
+#include "node/edit.h"
+#include "node/epoch.h"
+#include "node/journal.h"
+#include "node/members.h"
+#include "node/replicas.h"
+#include "node/request.h"
+#include "node/room.h"
+
+static enum weft_status replace(struct node *node, struct room *room, struct span text)
+{
+    enum weft_status status = weft_doc_set_agent(room->doc, node->agent);
+    return status ? status : weft_doc_replace_text(room->doc, text.data, text.size);
+}
+
+// ---------------------------------------------------------------------------------------------
+// PATCH
+
+/// The next [position, deleted, "inserted"] of a patch, in scalars.
+static bool next_patch(struct pack_reader *reader, uint64_t *index, uint64_t *deleted,
+                       struct span *text)
+{
+    uint32_t elements = pack_read_array(reader);
+    *index = pack_read_u64(reader);
+    *deleted = pack_read_u64(reader);
+    *text = pack_read_str(reader);
+    return !reader->failed && elements == 3;
+}
+
+static uint64_t count_scalars(struct span text)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        count += (text.data[i] & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+/// Checks all of a patch before any of it is applied.
+static enum weft_status check_patch(const struct room *room, struct span body)
+{
+    struct pack_reader reader = pack_reader_of(body);
+    uint64_t length = weft_doc_length(room->doc, WEFT_SCALARS);
+    uint32_t count = pack_read_array(&reader);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t index;
+        uint64_t deleted;
+        struct span text;
+        if (!next_patch(&reader, &index, &deleted, &text)) {
+            return WEFT_MALFORMED;
+        }
+        if (index > length || deleted > length - index) {
+            return WEFT_RANGE;
+        }
+        length += count_scalars(text) - deleted;
+    }
+    return reader.failed || pack_left(&reader) > 0 ? WEFT_MALFORMED : WEFT_OK;
+}
+
+static enum weft_status patch(struct node *node, struct room *room, struct span body)
+{
+    struct pack_reader reader = pack_reader_of(body);
+    enum weft_status status = check_patch(room, body);
+    status = status ? status : weft_doc_set_agent(room->doc, node->agent);
+    uint32_t count = pack_read_array(&reader);
+    for (uint32_t i = 0; i < count && status == WEFT_OK; i++) {
+        uint64_t index;
+        uint64_t deleted;
+        struct span text;
+        if (!next_patch(&reader, &index, &deleted, &text)) {
+            return WEFT_MALFORMED;
+        }
+        status = weft_doc_delete(room->doc, WEFT_SCALARS, index, deleted);
+        status =
+            status ? status : weft_doc_insert(room->doc, WEFT_SCALARS, index, text.data, text.size);
+    }
+    return status;
+}
+
+// --------------------------------------------------------------------------------------------
+// CREATE
+
+/// Whether the document holds exactly what creating it with this text makes: it was done before.
+static enum weft_status was_created_so(struct node *node, struct room *room, struct span text)
+{
+    struct span name = document_name(room->document);
+    struct weft_doc_options options = {
+        .allocator = &node->archive.allocator,
+        .name = name.data,
+        .name_size = name.size,
+        .epoch = room->head.epoch,
+        .limits = node->archive.limits,
+    };
+    struct weft_buffer version;
+    struct weft_doc *doc;
+    enum weft_order order = WEFT_ORDER_CONCURRENT;
+    enum weft_status status = weft_doc_create(&doc, &options);
+    if (status) {
+        return status;
+    }
+    weft_buffer_init(&version, &node->allocator);
+    node->version.size = 0;
+    status = weft_doc_insert_initial(doc, text.data, text.size);
+    status = status ? status : weft_doc_version(&version, doc);
+    status = status ? status : weft_doc_version(&node->version, room->doc);
+    status = status ? status
+                    : weft_version_compare(&order, version.data, version.size, node->version.data,
+                                           node->version.size);
+    weft_buffer_finish(&version);
+    weft_doc_destroy(doc);
+    if (status) {
+        return status;
+    }
+    return order == WEFT_ORDER_EQUAL || order == WEFT_ORDER_BEFORE ? WEFT_OK : WEFT_CONFLICT;
+}
+
+static enum weft_status create(struct node *node, struct room *room, struct span text)
+{
+    if (weft_doc_stats(room->doc).atoms > 0) {
+        return was_created_so(node, room, text);
+    }
+    return weft_doc_insert_initial(room->doc, text.data, text.size);
+}
+
+// ----------------------------------------------------------------------------------------- all
+// edits
+
+static bool matches(struct room *room, struct span if_match)
+{
+    struct weft_digest digest;
+    char etag[ETAG_BYTES];
+    if (if_match.size == 0) {
+        return true;
+    }
+    if (weft_doc_digest(&digest, room->doc)) {
+        return false;
+    }
+    request_etag(etag, &digest);
+    return span_equal(if_match, (struct span){(const uint8_t *)etag, ETAG_BYTES - 1});
+}
+
+static enum weft_status apply(struct node *node, struct request *request, struct room *room)
+{
+    const struct node_ask *ask = &request->ask;
+    struct weft_epoch next;
+    switch (ask->verb) {
+    case NODE_ASK_PUT:
+        return replace(node, room, ask->body);
+    case NODE_ASK_PATCH:
+        return ask->json ? patch(node, room, ask->body) : replace(node, room, ask->body);
+    case NODE_ASK_CREATE:
+        return create(node, room, ask->body);
+    default:
+        next = epoch_next(node, room);
+        return weft_doc_stats(room->doc).atoms == 0 ? WEFT_NOT_FOUND
+                                                    : epoch_begin(node, room, &next, true);
+    }
+}
+
+static void refuse(struct node *node, struct request *request, uint32_t code, const char *detail)
+{
+    request_refuse(node, request->id, code, detail);
+    request_destroy(node, request);
+}
+
+/// Answered when the group that the edit is in is on disk.
+static void await(struct node *node, struct request *request)
+{
+    if (room_clean(request->room)) {
+        // It changed nothing: what it asks for is on disk already.
+        request->barrier = request->ask.wait_level >= 2 ? replicas_barrier(node) : 0;
+        request_committed(node, request, 0);
+        return;
+    }
+    request->state = REQUEST_COMMITTING;
+    journal_add_request(node, request);
+}
+
+static bool refuse_unfit(struct node *node, struct request *request, struct room *room)
+{
+    uint32_t code;
+    if (request->ask.verb != NODE_ASK_DELETE &&
+        !edit_fits(node, room, request->ask.json ? request->ask.body.size : 0, &code)) {
+        refuse(node, request, code, "document");
+        return true;
+    }
+    if (!matches(room, request->ask.if_match)) {
+        request_respond(node, request->id, 412, "application/problem+json",
+                        span_of_text("{\"status\":412,\"reason\":\"changed_meanwhile\"}\n"),
+                        (struct span){0}, NULL);
+        request_destroy(node, request);
+        return true;
+    }
+    return false;
+}
+
+void request_edit(struct node *node, struct request *request)
+{
+    struct room *room;
+    if (request->gone) {
+        request_destroy(node, request);
+        return;
+    }
+    enum weft_status status = room_open(node, request->ask.document, &room);
+    if (status) {
+        refuse(node, request, status == WEFT_MALFORMED ? WIRE_QUARANTINED : WIRE_INTERNAL, NULL);
+        return;
+    }
+    if (refuse_unfit(node, request, room)) {
+        return;
+    }
+    uint64_t before = weft_doc_stats(room->doc).atoms;
+    request->created = before == 0 && request->ask.verb != NODE_ASK_DELETE;
+    request->status = request->created ? 201 : 200;
+    node->metrics.deltas_received++;
+    status = apply(node, request, room);
+    uint64_t after = weft_doc_stats(room->doc).atoms;
+    if (request->ask.verb != NODE_ASK_DELETE && after > before) {
+        node->metrics.atoms_from_clients += after - before;
+        edit_stage_new(node, room);
+    }
+    if (status == WEFT_CONFLICT) {
+        request_respond(node, request->id, 412, "application/problem+json",
+                        span_of_text("{\"status\":412,\"reason\":\"exists\"}\n"), (struct span){0},
+                        NULL);
+        request_destroy(node, request);
+    } else if (status) {
+        refuse(node, request, request_code_of(status), NULL);
+    } else {
+        request->room = room;
+        room_pin(node, room);
+        await(node, request);
+    }
+}
+
+// -------------------------------------------------------------------------------------------
+// cluster
+
+void request_cluster(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    if (ask->verb == NODE_ASK_FORGET && !members_forget(node, ask->document)) {
+        request_refuse(node, id, WIRE_NO_DOCUMENT, "no such member");
+        return;
+    }
+    request_respond(node, id, 200, "application/json", span_of_text("{}\n"), (struct span){0},
+                    NULL);
+    if (ask->verb == NODE_ASK_LEAVE) {
+        node->leaving = true;
+        node->beat_soon = true;
+        node_drain(node);
+    }
+}

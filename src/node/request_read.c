@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+// Requests that read: text, history, digest, lists, members.
+#include <stdio.h>
+#include <string.h>
+
+#include "node/documents.h"
+#include "node/epoch.h"
+#include "node/feeds.h"
+#include "node/json.h"
+#include "node/members.h"
+#include "node/request.h"
+#include "node/room.h"
+#include "node/watch.h"
+
+static struct span etag_span(const char etag[ETAG_BYTES])
+{
+    return (struct span){(const uint8_t *)etag, ETAG_BYTES - 1};
+}
+
+static void respond_json(struct node *node, struct request_id id, uint16_t status,
+                         struct json *json, struct span etag, const char *durability)
+{
+    json_raw(json, "\n");
+    if (json->failed) {
+        request_refuse(node, id, WIRE_INTERNAL, NULL);
+    } else {
+        request_respond(node, id, status, "application/json", span_of_buffer(json->out), etag,
+                        durability);
+    }
+    weft_buffer_finish(json->out);
+}
+
+// ------------------------------------------------------------------------------------- one
+// document
+
+static bool put_state(struct node *node, struct json *json, struct room *room,
+                      struct weft_digest *digest_out)
+{
+    uint8_t epoch[WIRE_EPOCH_SIZE];
+    struct weft_doc_stats stats = weft_doc_stats(room->doc);
+    node->version.size = 0;
+    if (weft_doc_digest(digest_out, room->doc) || weft_doc_version(&node->version, room->doc)) {
+        return false;
+    }
+    wire_epoch_encode(epoch, &room->head.epoch);
+    json_raw(json, "{");
+    json_name(json, "document");
+    json_string(json, document_name(room->document));
+    json_name(json, "epoch");
+    json_hex(json, epoch, sizeof epoch);
+    json_name(json, "digest");
+    json_hex(json, digest_out->bytes, sizeof digest_out->bytes);
+    json_name(json, "version");
+    json_hex(json, node->version.data, node->version.size);
+    json_name(json, "length");
+    json_u64(json, stats.length);
+    json_name(json, "bytes");
+    json_u64(json, weft_doc_length(room->doc, WEFT_UTF8));
+    json_name(json, "atoms");
+    json_u64(json, stats.atoms);
+    json_name(json, "tombstones");
+    json_u64(json, stats.tombstones);
+    json_name(json, "agents");
+    json_u64(json, stats.agents);
+    json_raw(json, "}");
+    return true;
+}
+
+void request_respond_state(struct node *node, struct request_id id, uint16_t status,
+                           struct room *room, const char *durability)
+{
+    struct weft_buffer body;
+    struct weft_digest digest;
+    char etag[ETAG_BYTES];
+    weft_buffer_init(&body, &node->allocator);
+    struct json json = {&body, false};
+    if (room_load(node, room) || !put_state(node, &json, room, &digest)) {
+        request_refuse(node, id, WIRE_INTERNAL, NULL);
+        weft_buffer_finish(&body);
+        return;
+    }
+    request_etag(etag, &digest);
+    respond_json(node, id, status, &json, etag_span(etag), durability);
+}
+
+/// The text from its record, when nothing was journaled since: nothing has to be decoded.
+static bool read_cold_text(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    const struct document *document = documents_find(node, ask->document);
+    struct archive_head head;
+    struct span text;
+    char etag[ETAG_BYTES];
+    if (document && document->room) {
+        return false;
+    }
+    if (archive_head(&head, &node->archive, ask->document) || head.structure_size == 0 ||
+        (document && document->tail_count > 0 &&
+         document_numbers(document)[document->tail_count - 1] > head.through) ||
+        archive_text(&text, &node->archive, &head, ask->document)) {
+        return false;
+    }
+    request_etag(etag, &head.digest);
+    request_respond(node, id, 200, "text/plain; charset=utf-8", text, etag_span(etag), "durable");
+    return true;
+}
+
+static void respond_document(struct node *node, struct request_id id, const struct node_ask *ask,
+                             struct room *room)
+{
+    struct weft_buffer body;
+    struct weft_digest digest;
+    char etag[ETAG_BYTES];
+    enum weft_status status;
+    const char *type = "text/plain; charset=utf-8";
+    weft_buffer_init(&body, &node->allocator);
+    if (ask->verb == NODE_ASK_TEXT) {
+        status = weft_doc_text(&body, room->doc);
+    } else {
+        type = "application/octet-stream";
+        status = weft_doc_delta_since(&body, room->doc, NULL, 0);
+    }
+    status = status ? status : weft_doc_digest(&digest, room->doc);
+    if (status) {
+        request_refuse(node, id, WIRE_INTERNAL, NULL);
+    } else {
+        request_etag(etag, &digest);
+        request_respond(node, id, 200, type, span_of_buffer(&body), etag_span(etag), "durable");
+    }
+    weft_buffer_finish(&body);
+}
+
+static bool read_document(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    struct room *room;
+    if (ask->verb == NODE_ASK_TEXT && read_cold_text(node, id, ask)) {
+        return true;
+    }
+    enum weft_status status = room_open(node, ask->document, &room);
+    if (status) {
+        request_refuse(node, id, status == WEFT_MALFORMED ? WIRE_QUARANTINED : WIRE_INTERNAL, NULL);
+        return true;
+    }
+    if (!room_clean(room)) {
+        return false;
+    }
+    if (ask->verb == NODE_ASK_WATCH) {
+        watch_begin(node, id, ask, room);
+    } else if (weft_doc_stats(room->doc).atoms == 0) {
+        request_refuse(node, id, WIRE_NO_DOCUMENT, NULL);
+    } else if (ask->verb == NODE_ASK_DIGEST) {
+        request_respond_state(node, id, 200, room, "durable");
+    } else {
+        respond_document(node, id, ask, room);
+    }
+    room_settle(node, room);
+    return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// lists
+
+struct listing {
+    struct node *node;
+    struct json *json;
+    uint32_t count;
+    uint32_t limit;
+    bool more;
+    uint8_t last[RECORD_NAME_BYTES_MAX];
+    size_t last_size;
+};
+
+/// Length and digest where they are known without loading anything.
+static void put_known(struct listing *listing, const struct archive_head *head, struct room *room,
+                      bool stale)
+{
+    struct json *json = listing->json;
+    struct weft_digest digest;
+    if (room && room->doc && room_clean(room) && !weft_doc_digest(&digest, room->doc)) {
+        json_name(json, "length");
+        json_u64(json, weft_doc_length(room->doc, WEFT_SCALARS));
+        json_name(json, "digest");
+        json_hex(json, digest.bytes, sizeof digest.bytes);
+    } else if (!stale && !(room && room->doc)) {
+        json_name(json, "length");
+        json_u64(json, head->length);
+        json_name(json, "digest");
+        json_hex(json, head->digest.bytes, sizeof head->digest.bytes);
+    }
+}
+
+static bool list_visit(void *context, struct span name, const struct archive_head *head)
+{
+    struct listing *listing = context;
+    struct json *json = listing->json;
+    uint8_t epoch[WIRE_EPOCH_SIZE];
+    const struct document *document = documents_find(listing->node, name);
+    struct room *room = document ? document->room : NULL;
+    bool stale = head && document && document->tail_count > 0 &&
+                 document_numbers(document)[document->tail_count - 1] > head->through;
+    bool empty = room && room->doc ? weft_doc_stats(room->doc).atoms == 0
+                                   : head && head->atoms == 0 && !stale;
+    if (empty || !record_name_valid(name)) {
+        return true; // it was deleted
+    }
+    if (listing->count == listing->limit) {
+        listing->more = true;
+        return false;
+    }
+    json_raw(json, listing->count++ ? ",\n{" : "\n{");
+    json_name(json, "name");
+    json_string(json, name);
+    if (head) {
+        wire_epoch_encode(epoch, &head->epoch);
+        json_name(json, "epoch");
+        json_hex(json, epoch, sizeof epoch);
+        put_known(listing, head, room, stale);
+    } else {
+        json_name(json, "damaged");
+        json_raw(json, "true");
+    }
+    json_raw(json, "}");
+    memcpy(listing->last, name.data, name.size);
+    listing->last_size = name.size;
+    return !json->failed;
+}
+
+static void read_list(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    struct weft_buffer body;
+    weft_buffer_init(&body, &node->allocator);
+    struct json json = {&body, false};
+    struct listing listing = {.node = node, .json = &json, .limit = ask->limit};
+    if (listing.limit == 0) {
+        listing.limit = LIST_DEFAULT;
+    }
+    if (listing.limit > LIST_MAX) {
+        listing.limit = LIST_MAX;
+    }
+    json_raw(&json, "{\"documents\":[");
+    if (archive_list(&node->archive, ask->after, ask->prefix, list_visit, &listing)) {
+        json.failed = true;
+    }
+    json_raw(&json, "],\"next\":");
+    if (listing.more) {
+        json_string(&json, (struct span){listing.last, listing.last_size});
+    } else {
+        json_raw(&json, "null");
+    }
+    json_raw(&json, "}");
+    respond_json(node, id, 200, &json, (struct span){0}, NULL);
+}
+
+static bool recovery_visit(void *context, const struct archive_recovery *copy)
+{
+    struct listing *listing = context;
+    struct json *json = listing->json;
+    uint8_t epoch[WIRE_EPOCH_SIZE];
+    if (listing->count == LIST_MAX) {
+        return false;
+    }
+    wire_epoch_encode(epoch, &copy->epoch);
+    json_raw(json, listing->count++ ? ",\n{" : "\n{");
+    json_name(json, "document");
+    json_string(json, copy->document);
+    json_name(json, "epoch");
+    json_hex(json, epoch, sizeof epoch);
+    json_name(json, "parts");
+    json_u64(json, copy->parts);
+    json_name(json, "bytes");
+    json_u64(json, copy->bytes);
+    json_name(json, "wall_ms");
+    json_u64(json, copy->wall_ms);
+    json_raw(json, "}");
+    return !json->failed;
+}
+
+static void read_recoveries(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    struct weft_buffer body;
+    weft_buffer_init(&body, &node->allocator);
+    struct json json = {&body, false};
+    struct listing listing = {.node = node, .json = &json};
+    json_raw(&json, "{\"recovery\":[");
+    if (archive_recoveries(&node->archive, ask->document, recovery_visit, &listing)) {
+        json.failed = true;
+    }
+    json_raw(&json, "]}");
+    respond_json(node, id, 200, &json, (struct span){0}, NULL);
+}
+
+static void read_recovery(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    struct weft_epoch epoch;
+    struct weft_doc *doc;
+    struct weft_buffer body;
+    if (!epoch_from_hex(&epoch, ask->after)) {
+        request_refuse(node, id, WIRE_BAD_REQUEST, "epoch");
+        return;
+    }
+    enum weft_status status = archive_load_recovery(&doc, &node->archive, ask->document, &epoch);
+    if (status) {
+        request_refuse(node, id, request_code_of(status), NULL);
+        return;
+    }
+    weft_buffer_init(&body, &node->allocator);
+    if (weft_doc_text(&body, doc)) {
+        request_refuse(node, id, WIRE_INTERNAL, NULL);
+    } else {
+        request_respond(node, id, 200, "text/plain; charset=utf-8", span_of_buffer(&body),
+                        (struct span){0}, "durable");
+    }
+    weft_buffer_finish(&body);
+    weft_doc_destroy(doc);
+}
+
+// -------------------------------------------------------------------------------------------
+// members
+
+static void put_member(struct json *json, uint64_t incarnation, const char *name,
+                       const char *gossip, const char *client, const char *state, uint64_t lag)
+{
+    char hex[17];
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)incarnation);
+    json_raw(json, "{");
+    json_name(json, "name");
+    json_string(json, span_of_text(name));
+    json_name(json, "incarnation");
+    json_string(json, span_of_text(hex));
+    json_name(json, "state");
+    json_string(json, span_of_text(state));
+    json_name(json, "gossip");
+    json_string(json, span_of_text(gossip));
+    json_name(json, "client");
+    json_string(json, span_of_text(client));
+    json_name(json, "lag");
+    json_u64(json, lag);
+    json_raw(json, "}");
+}
+
+static const char *state_of(const struct member *member)
+{
+    switch (member->state) {
+    case MEMBER_LEFT:
+        return "left";
+    case MEMBER_FORGOTTEN:
+        return "forgotten";
+    default:
+        return member->pipe_count > 0 ? "up" : "down";
+    }
+}
+
+static void read_members(struct node *node, struct request_id id)
+{
+    struct weft_buffer body;
+    weft_buffer_init(&body, &node->allocator);
+    struct json json = {&body, false};
+    json_raw(&json, "{\"members\":[\n");
+    put_member(&json, node->incarnation, node->name, node->gossip_address, node->client_address,
+               "self", 0);
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        const struct member *member = node->members[i];
+        json_raw(&json, ",\n");
+        put_member(&json, member->incarnation, member->name, member->gossip_address,
+                   member->client_address, state_of(member), member->lag);
+    }
+    json_raw(&json, "]}");
+    respond_json(node, id, 200, &json, (struct span){0}, NULL);
+}
+
+bool request_read(struct node *node, struct request_id id, const struct node_ask *ask)
+{
+    switch (ask->verb) {
+    case NODE_ASK_LIST:
+        read_list(node, id, ask);
+        return true;
+    case NODE_ASK_RECOVERY_LIST:
+        read_recoveries(node, id, ask);
+        return true;
+    case NODE_ASK_RECOVERY_TEXT:
+        read_recovery(node, id, ask);
+        return true;
+    case NODE_ASK_MEMBERS:
+        read_members(node, id);
+        return true;
+    case NODE_ASK_TEXT:
+    case NODE_ASK_DELTA:
+    case NODE_ASK_DIGEST:
+    case NODE_ASK_WATCH:
+        return read_document(node, id, ask);
+    default:
+        request_refuse(node, id, WIRE_BAD_REQUEST, "verb");
+        return true;
+    }
+}
