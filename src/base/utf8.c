@@ -71,6 +71,25 @@ bool utf8_count(struct utf8_counts *counts_out, struct span text)
     return true;
 }
 
+bool utf8_take(uint64_t *size_out, struct span text, uint64_t scalars)
+{
+    size_t i = 0;
+    while (scalars > 0) {
+        if (scalars >= 8 && text.size - i >= 8 && eight_ascii(text.data + i)) {
+            i += 8;
+            scalars -= 8;
+            continue;
+        }
+        size_t size = i < text.size ? character_size(text.data + i, text.size - i) : 0;
+        if (size == 0)
+            return false;
+        i += size;
+        scalars--;
+    }
+    *size_out = i;
+    return true;
+}
+
 size_t utf8_size(const uint8_t *text, uint64_t scalars)
 {
     const uint8_t *at = text;

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+// Deltas: reading.
+#include "codec/delta.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/endian.h"
+#include "base/utf8.h"
+#include "base/varint.h"
+#include "codec/delta_bits.h"
+
+static bool take_bytes(struct span *out, struct span *input, uint64_t size)
+{
+    if (size > input->size)
+        return false;
+    *out = (struct span){input->data, (size_t)size};
+    input->data += size;
+    input->size -= (size_t)size;
+    return true;
+}
+
+static bool take_agents(struct delta_reader *reader, struct span *input)
+{
+    uint64_t count;
+    if (!varint_take(&count, input) || count > input->size / 8)
+        return false;
+    reader->agent_count = (uint32_t)count;
+    return count <= UINT32_MAX && take_bytes(&reader->agents, input, count * 8);
+}
+
+static bool take_columns(struct delta_reader *reader, struct span *input)
+{
+    uint64_t fields;
+    uint64_t lengths;
+    uint64_t positions;
+    uint64_t text;
+    return varint_take(&reader->rows, input) && varint_take(&fields, input) &&
+           varint_take(&lengths, input) && varint_take(&positions, input) &&
+           varint_take(&text, input) && take_bytes(&reader->fields, input, fields) &&
+           take_bytes(&reader->lengths, input, lengths) &&
+           take_bytes(&reader->positions, input, positions) &&
+           take_bytes(&reader->text, input, text) && input->size == 0 &&
+           reader->rows <= fields;
+}
+
+enum weft_status delta_reader_init(struct delta_reader *reader,
+                                   const struct weft_allocator *allocator, struct span bytes)
+{
+    if (bytes.size < 2)
+        return WEFT_MALFORMED;
+    uint8_t version = bytes.data[0];
+    uint8_t flags = bytes.data[1];
+    if (version != DELTA_VERSION || (flags & ~DELTA_FLAGS) != 0)
+        return WEFT_UNSUPPORTED;
+    memset(reader, 0, offsetof(struct delta_reader, inline_states));
+    reader->text_apart = (flags & DELTA_TEXT_APART) != 0;
+    reader->single = (flags & DELTA_SINGLE) != 0;
+    reader->allocator = *allocator;
+    reader->states = reader->inline_states;
+    struct span input = {bytes.data + 2, bytes.size - 2};
+    if (!take_agents(reader, &input))
+        return WEFT_MALFORMED;
+    if (reader->single) {
+        reader->rows = 1;
+        reader->fields = input;
+    } else if (!take_columns(reader, &input)) {
+        return WEFT_MALFORMED;
+    } else {
+        reader->ascii = utf8_is_ascii(reader->text);
+    }
+    size_t size = reader->agent_count * sizeof reader->states[0];
+    if (reader->agent_count > DELTA_AGENTS_INLINE) {
+        reader->states = memory_alloc(allocator, size);
+        if (reader->states == NULL)
+            return WEFT_NO_MEMORY;
+    }
+    memset(reader->states, 0, size);
+    return WEFT_OK;
+}
+
+void delta_reader_finish(struct delta_reader *reader)
+{
+    if (reader->states != reader->inline_states)
+        memory_free(&reader->allocator, reader->states,
+                    reader->agent_count * sizeof reader->states[0]);
+    reader->states = reader->inline_states;
+}
+
+// Where a column is read from: in the single form they follow each other in one stream.
+static struct span *column(struct delta_reader *reader, struct span *own)
+{
+    return reader->single ? &reader->fields : own;
+}
+
+static bool take_agent(const struct delta_reader *reader, struct span *input, uint32_t *number)
+{
+    uint64_t value;
+    if (!varint_take(&value, input) || value >= reader->agent_count)
+        return false;
+    *number = (uint32_t)value;
+    return true;
+}
+
+static bool take_difference(struct span *input, uint64_t predicted, uint64_t *value_out)
+{
+    uint64_t code;
+    if (!varint_take(&code, input))
+        return false;
+    *value_out = zigzag_decode(code, predicted);
+    return true;
+}
+
+static uint64_t agent_id(const struct delta_reader *reader, uint32_t number)
+{
+    return endian_get_u64(reader->agents.data + (size_t)number * 8);
+}
+
+// F of one row. Leaves the numbers of the row's agent and of its target's agent.
+static bool take_fields(struct delta_reader *reader, struct weft_run *run, uint64_t *bits_out,
+                        uint32_t *target_agent)
+{
+    struct span *input = &reader->fields;
+    uint64_t bits;
+    if (!varint_take(&bits, input) || bits > ROW_BITS)
+        return false;
+    run->kind = bits & ROW_KIND;
+    bool named = run->kind <= WEFT_RUN_DELETE;
+    if (!named && (bits & (ROW_FLAG | ROW_TARGET_AGENT | ROW_ROOT)) != 0)
+        return false;
+    if ((bits & ROW_ROOT) != 0 &&
+        (run->kind != WEFT_RUN_INSERT || (bits & (ROW_FLAG | ROW_TARGET_AGENT)) != 0))
+        return false;
+    if ((bits & ROW_AGENT) != 0 && !take_agent(reader, input, &reader->agent))
+        return false;
+    if (reader->agent >= reader->agent_count)
+        return false;
+    struct delta_agent *state = &reader->states[reader->agent];
+    run->agent = agent_id(reader, reader->agent);
+    run->seq = state->next;
+    if ((bits & ROW_SEQ) != 0 && !take_difference(input, state->next, &run->seq))
+        return false;
+    run->lamport = reader->lamport != 0 ? reader->lamport : run->seq + 1;
+    if ((bits & ROW_LAMPORT) != 0 && !take_difference(input, run->lamport, &run->lamport))
+        return false;
+    *target_agent = reader->agent;
+    if ((bits & ROW_TARGET_AGENT) != 0 && !take_agent(reader, input, target_agent))
+        return false;
+    if (!state->seen) {
+        state->seen = true;
+        state->touched = run->seq > 0 ? run->seq - 1 : 0;
+    }
+    *bits_out = bits;
+    return true;
+}
+
+static bool take_target(struct delta_reader *reader, struct weft_run *run, uint64_t bits,
+                        uint32_t target_agent)
+{
+    run->target = WEFT_ID_ROOT;
+    run->left = run->kind == WEFT_RUN_INSERT && (bits & ROW_FLAG) != 0;
+    run->backward = run->kind == WEFT_RUN_DELETE && (bits & ROW_FLAG) != 0;
+    if (run->kind > WEFT_RUN_DELETE || (bits & ROW_ROOT) != 0)
+        return true;
+    struct delta_agent *state = &reader->states[target_agent];
+    run->target.agent = agent_id(reader, target_agent);
+    if (!take_difference(column(reader, &reader->positions), state->touched, &run->target.seq) ||
+        run->target.seq >= DELTA_SEQ_MAX)
+        return false;
+    state->touched = run->target.seq;
+    if (run->backward)
+        state->touched -= run->length - 1 < state->touched ? run->length - 1 : state->touched;
+    return true;
+}
+
+static bool take_text(struct delta_reader *reader, struct weft_run *run, uint64_t payload_size)
+{
+    struct span *input = column(reader, &reader->text);
+    run->text = NULL;
+    run->text_size = 0;
+    if (run->kind == WEFT_RUN_DELETE || (run->kind == WEFT_RUN_INSERT && reader->text_apart))
+        return true;
+    struct span text;
+    uint64_t size = payload_size;
+    if (run->kind == WEFT_RUN_INSERT) {
+        // Characters are counted before anything is believed about the length.
+        size = 0;
+        if (reader->ascii) {
+            size = run->length;
+        } else if (!utf8_take(&size, *input, run->length)) {
+            return false;
+        }
+    }
+    if (!take_bytes(&text, input, size))
+        return false;
+    run->text = text.data;
+    run->text_size = text.size;
+    return true;
+}
+
+enum weft_status delta_reader_next(struct delta_reader *reader, struct weft_run *run_out)
+{
+    uint64_t bits;
+    uint64_t length = 1;
+    uint64_t payload_size = 0;
+    uint32_t target_agent;
+    struct weft_run run;
+    if (reader->rows == 0) {
+        bool rest = (reader->fields.size | reader->lengths.size | reader->positions.size |
+                     reader->text.size) != 0;
+        return rest ? WEFT_MALFORMED : WEFT_NOT_FOUND;
+    }
+    if (!take_fields(reader, &run, &bits, &target_agent))
+        return WEFT_MALFORMED;
+    struct span *lengths = column(reader, &reader->lengths);
+    if ((bits & ROW_ONE) == 0 && !varint_take(&length, lengths))
+        return WEFT_MALFORMED;
+    if (run.kind > WEFT_RUN_DELETE && !varint_take(&payload_size, lengths))
+        return WEFT_MALFORMED;
+    if (length == 0 || length > OP_LENGTH_MAX || run.seq >= DELTA_SEQ_MAX ||
+        run.lamport >= DELTA_SEQ_MAX)
+        return WEFT_MALFORMED;
+    run.length = (uint32_t)length;
+    if (!take_target(reader, &run, bits, target_agent) || !take_text(reader, &run, payload_size))
+        return WEFT_MALFORMED;
+    struct delta_agent *state = &reader->states[reader->agent];
+    state->next = run.seq + length;
+    if (run.kind == WEFT_RUN_INSERT)
+        state->touched = run.seq + length - 1;
+    reader->lamport = run.lamport + length;
+    reader->rows--;
+    *run_out = run;
+    return WEFT_OK;
+}
+
+enum weft_status delta_check(struct delta_totals *totals_out,
+                             const struct weft_allocator *allocator, struct span bytes,
+                             bool text_apart)
+{
+    struct delta_reader reader;
+    struct delta_totals totals = {0};
+    struct weft_run run;
+    enum weft_status status = delta_reader_init(&reader, allocator, bytes);
+    if (status != WEFT_OK)
+        return status;
+    totals.agents = reader.agent_count;
+    if (reader.text_apart != text_apart)
+        status = WEFT_MALFORMED;
+    while (status == WEFT_OK && (status = delta_reader_next(&reader, &run)) == WEFT_OK) {
+        totals.runs++;
+        if (run.kind == WEFT_RUN_INSERT) {
+            totals.elements += run.length;
+            totals.bytes += run.text_size;
+        }
+    }
+    delta_reader_finish(&reader);
+    if (status != WEFT_NOT_FOUND)
+        return status;
+    *totals_out = totals;
+    return WEFT_OK;
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// Deltas: writing.
+#include <assert.h>
+
+#include "base/endian.h"
+#include "base/varint.h"
+#include "codec/delta.h"
+#include "codec/delta_bits.h"
+
+enum {
+    FIELDS_SIZE_MAX = 5 * VARINT_SIZE_MAX, // F of a row
+    LENGTHS_SIZE_MAX = 2 * VARINT_SIZE_MAX,
+    HEADER_SIZE_MAX = 2 + 6 * VARINT_SIZE_MAX,
+    ROW_AGENTS_MAX = 2, // that a row can bring into the table
+};
+
+void delta_writer_init(struct delta_writer *writer, const struct weft_allocator *allocator)
+{
+    *writer = (struct delta_writer){0};
+    weft_buffer_init(&writer->agents, allocator);
+    weft_buffer_init(&writer->fields, allocator);
+    weft_buffer_init(&writer->lengths, allocator);
+    weft_buffer_init(&writer->positions, allocator);
+    weft_buffer_init(&writer->text, allocator);
+    weft_buffer_init(&writer->states, allocator);
+    map_init(&writer->numbers, allocator);
+}
+
+void delta_writer_finish(struct delta_writer *writer)
+{
+    weft_buffer_finish(&writer->agents);
+    weft_buffer_finish(&writer->fields);
+    weft_buffer_finish(&writer->lengths);
+    weft_buffer_finish(&writer->positions);
+    weft_buffer_finish(&writer->text);
+    weft_buffer_finish(&writer->states);
+    map_finish(&writer->numbers);
+}
+
+void delta_writer_begin(struct delta_writer *writer, bool text_apart)
+{
+    writer->agents.size = 0;
+    writer->fields.size = 0;
+    writer->lengths.size = 0;
+    writer->positions.size = 0;
+    writer->text.size = 0;
+    writer->states.size = 0;
+    map_clear(&writer->numbers);
+    writer->pending = (struct delta_row){0};
+    writer->text_apart = text_apart;
+    writer->rows = 0;
+    writer->agent = 0;
+    writer->lamport = 0;
+}
+
+static void put(struct weft_buffer *buffer, uint64_t value)
+{
+    buffer->size += varint_put(buffer->data + buffer->size, value);
+}
+
+static struct delta_agent *state_at(const struct delta_writer *writer, uint32_t number)
+{
+    struct delta_agent *states = (void *)writer->states.data;
+    return &states[number];
+}
+
+// Number of an agent in the table of this delta. Room was reserved.
+static uint32_t number_of(struct delta_writer *writer, const struct rga *rga, uint32_t agent)
+{
+    uint32_t number = map_find(&writer->numbers, agent);
+    if (number != MAP_NONE)
+        return number;
+    number = writer->numbers.count;
+    map_set(&writer->numbers, agent, number);
+    endian_put_u64(writer->agents.data + writer->agents.size, agents_id(&rga->agents, agent));
+    writer->agents.size += 8;
+    writer->states.size += sizeof(struct delta_agent);
+    *state_at(writer, number) = (struct delta_agent){0};
+    return number;
+}
+
+static enum weft_status reserve_row(struct delta_writer *writer, size_t text_size)
+{
+    enum weft_status status = weft_buffer_reserve(&writer->fields, FIELDS_SIZE_MAX);
+    if (status == WEFT_OK)
+        status = weft_buffer_reserve(&writer->lengths, LENGTHS_SIZE_MAX);
+    if (status == WEFT_OK)
+        status = weft_buffer_reserve(&writer->positions, VARINT_SIZE_MAX);
+    if (status == WEFT_OK)
+        status = weft_buffer_reserve(&writer->text, text_size);
+    if (status == WEFT_OK)
+        status = weft_buffer_reserve(&writer->agents, 8 * ROW_AGENTS_MAX);
+    if (status == WEFT_OK)
+        status = weft_buffer_reserve(&writer->states, sizeof(struct delta_agent) * ROW_AGENTS_MAX);
+    if (status == WEFT_OK && !map_reserve(&writer->numbers, ROW_AGENTS_MAX))
+        status = WEFT_NO_MEMORY;
+    return status;
+}
+
+static void put_target(struct delta_writer *writer, const struct delta_row *row, uint32_t number)
+{
+    struct delta_agent *state = state_at(writer, number);
+    put(&writer->positions, zigzag_encode(row->target_seq, state->touched));
+    state->touched = row->target_seq;
+    if (row->kind == WEFT_RUN_DELETE && row->flag)
+        state->touched -= row->length - 1;
+}
+
+static void put_lengths(struct delta_writer *writer, const struct delta_row *row)
+{
+    if (row->length != 1)
+        put(&writer->lengths, row->length);
+    if (row->kind > WEFT_RUN_DELETE)
+        put(&writer->lengths, row->payload_size);
+}
+
+// Writes the pending row. Room was reserved when it became pending.
+static void flush(struct delta_writer *writer, const struct rga *rga)
+{
+    const struct delta_row *row = &writer->pending;
+    if (row->length == 0)
+        return;
+    uint32_t agent = number_of(writer, rga, row->agent);
+    uint32_t target = agent;
+    bool named = row->kind <= WEFT_RUN_DELETE;
+    bool root = row->kind == WEFT_RUN_INSERT && row->target_agent == AGENT_NONE;
+    if (named && !root && row->target_agent != row->agent)
+        target = number_of(writer, rga, row->target_agent);
+    struct delta_agent *state = state_at(writer, agent);
+    uint64_t lamport = writer->lamport != 0 ? writer->lamport : (uint64_t)row->seq + 1;
+    uint64_t bits = row->kind | (row->flag ? ROW_FLAG : 0u) | (row->length == 1 ? ROW_ONE : 0u) |
+                    (target != agent ? ROW_TARGET_AGENT : 0u) |
+                    (agent != writer->agent ? ROW_AGENT : 0u) |
+                    (row->seq != state->next ? ROW_SEQ : 0u) |
+                    (row->lamport != lamport ? ROW_LAMPORT : 0u) | (root ? ROW_ROOT : 0u);
+    put(&writer->fields, bits);
+    if ((bits & ROW_AGENT) != 0)
+        put(&writer->fields, agent);
+    if ((bits & ROW_SEQ) != 0)
+        put(&writer->fields, zigzag_encode(row->seq, state->next));
+    if ((bits & ROW_LAMPORT) != 0)
+        put(&writer->fields, zigzag_encode(row->lamport, lamport));
+    if ((bits & ROW_TARGET_AGENT) != 0)
+        put(&writer->fields, target);
+    if (!state->seen) {
+        state->seen = true;
+        state->touched = row->seq > 0 ? row->seq - 1 : 0;
+    }
+    put_lengths(writer, row);
+    if (named && !root)
+        put_target(writer, row, target);
+    state->next = (uint64_t)row->seq + row->length;
+    if (row->kind == WEFT_RUN_INSERT)
+        state->touched = state->next - 1;
+    writer->agent = agent;
+    writer->lamport = (uint64_t)row->lamport + row->length;
+    writer->rows++;
+    writer->pending.length = 0;
+}
+
+static struct delta_row row_of(const struct rga *rga, const struct op *op, uint32_t first,
+                               uint32_t end)
+{
+    struct delta_row row = {
+        .kind = op_kind(op),
+        .flag = op_flag(op),
+        .agent = op->agent,
+        .seq = op->seq + first,
+        .lamport = op->lamport + first,
+        .length = end - first,
+        .target_agent = op->target_agent,
+        .target_seq = op->target_seq,
+    };
+    if (row.kind == WEFT_RUN_INSERT && first > 0) {
+        row.flag = false;
+        row.target_agent = op->agent;
+        row.target_seq = row.seq - 1;
+    } else if (row.kind == WEFT_RUN_DELETE) {
+        row.target_seq = op_flag(op) ? op->target_seq - first : op->target_seq + first;
+        row.flag = row.flag && row.length > 1;
+    } else if (row.kind > WEFT_RUN_DELETE) {
+        assert(first == 0 && end == op_length(op));
+        row.payload_size = (uint32_t)oplog_payload(&rga->log, op).size;
+    }
+    return row;
+}
+
+// Whether an insert goes on where the pending one ends, as rows that a page of text has cut do.
+static bool goes_on(const struct delta_row *pending, const struct delta_row *row)
+{
+    return pending->length > 0 && pending->kind == WEFT_RUN_INSERT &&
+           row->kind == WEFT_RUN_INSERT && !row->flag && row->agent == pending->agent &&
+           row->seq == pending->seq + pending->length &&
+           row->lamport == pending->lamport + pending->length &&
+           row->target_agent == row->agent && row->target_seq == row->seq - 1 &&
+           row->length <= OP_LENGTH_MAX - pending->length;
+}
+
+enum weft_status delta_writer_add(struct delta_writer *writer, const struct rga *rga,
+                                  const struct op *op, uint32_t first, uint32_t end)
+{
+    struct delta_row row = row_of(rga, op, first, end);
+    struct span text = {NULL, 0};
+    if (row.kind == WEFT_RUN_INSERT && !writer->text_apart)
+        text = text_view(&rga->text, op->iv + first, row.length);
+    else if (row.kind > WEFT_RUN_DELETE)
+        text = oplog_payload(&rga->log, op);
+    bool on = goes_on(&writer->pending, &row);
+    if (!on)
+        flush(writer, rga);
+    enum weft_status status = reserve_row(writer, text.size);
+    if (status == WEFT_OK)
+        status = weft_buffer_append(&writer->text, text.data, text.size);
+    if (status != WEFT_OK)
+        return status;
+    if (on)
+        writer->pending.length += row.length;
+    else
+        writer->pending = row;
+    return WEFT_OK;
+}
+
+size_t delta_writer_size(const struct delta_writer *writer)
+{
+    return HEADER_SIZE_MAX + writer->agents.size + writer->fields.size + writer->lengths.size +
+           writer->positions.size + writer->text.size + FIELDS_SIZE_MAX + LENGTHS_SIZE_MAX +
+           VARINT_SIZE_MAX + 8 * ROW_AGENTS_MAX;
+}
+
+static void put_bytes(struct weft_buffer *out, const struct weft_buffer *bytes)
+{
+    // Room was reserved, so that this cannot fail.
+    enum weft_status status = weft_buffer_append(out, bytes->data, bytes->size);
+    assert(status == WEFT_OK);
+    (void)status;
+}
+
+enum weft_status delta_writer_end(struct delta_writer *writer, const struct rga *rga,
+                                  struct weft_buffer *out)
+{
+    flush(writer, rga);
+    if (writer->rows == 0)
+        return WEFT_OK;
+    enum weft_status status = weft_buffer_reserve(out, delta_writer_size(writer));
+    if (status != WEFT_OK)
+        return status;
+    bool single = writer->rows == 1;
+    out->data[out->size++] = DELTA_VERSION;
+    out->data[out->size++] = (uint8_t)((single ? DELTA_SINGLE : 0) |
+                                       (writer->text_apart ? DELTA_TEXT_APART : 0));
+    put(out, writer->numbers.count);
+    put_bytes(out, &writer->agents);
+    if (!single) {
+        put(out, writer->rows);
+        put(out, writer->fields.size);
+        put(out, writer->lengths.size);
+        put(out, writer->positions.size);
+        put(out, writer->text.size);
+    }
+    put_bytes(out, &writer->fields);
+    put_bytes(out, &writer->lengths);
+    put_bytes(out, &writer->positions);
+    put_bytes(out, &writer->text);
+    return WEFT_OK;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// Who took part in a document: agents by a small local index, found by their 64-bit id in O(log n)
+// whatever ids outsiders choose. Indexes never change and never leave this replica.
+// May include: base.
+#ifndef WEFT_CRDT_AGENTS_H
+#define WEFT_CRDT_AGENTS_H
+
+#include "base/ordmap.h"
+#include "base/pool.h"
+
+/// The index that says "none".
+#define AGENT_NONE UINT32_MAX
+
+enum { AGENTS_PAGE_SHIFT = 8 };
+
+/// One agent as this replica knows it.
+struct agent {
+    uint64_t id;
+    uint32_t next;    // seq that it uses next
+    uint32_t lamport; // of its last atom; 0 before the first
+    uint32_t chain;   // index of its struct chain, or AGENT_NONE while none was computed
+};
+
+struct agents {
+    struct pool pool;    // struct agent
+    struct ordmap by_id; // id -> index
+    uint64_t cached_id;  // of the last one found; 0: none
+    uint32_t cached;
+};
+
+/// Allocates nothing.
+void agents_init(struct agents *agents, const struct weft_allocator *allocator);
+void agents_finish(struct agents *agents);
+bool agents_reserve(struct agents *agents, uint64_t extra);
+/// Index of the agent, or AGENT_NONE.
+uint32_t agents_find(struct agents *agents, uint64_t id);
+/// Adds an agent that is not there; room must have been reserved. @return its index.
+uint32_t agents_add(struct agents *agents, uint64_t id);
+
+static inline struct agent *agents_at(const struct agents *agents, uint32_t index)
+{
+    return POOL_AT(&agents->pool, struct agent, AGENTS_PAGE_SHIFT, index);
+}
+
+/// Id of `index`; 0 for AGENT_NONE, who is nobody.
+static inline uint64_t agents_id(const struct agents *agents, uint32_t index)
+{
+    return index == AGENT_NONE ? 0 : agents_at(agents, index)->id;
+}
+
+#endif

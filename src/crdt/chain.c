@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// Chains and the digest.
+#include "crdt/chain.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/endian.h"
+
+// First byte of each atom in the bytes that a chunk's hash is over.
+enum atom_form {
+    ATOM_INSERT_ON = 1,       // right child of the atom before, Lamport time one more
+    ATOM_INSERT_RIGHT = 2,    // u64 lamport, u64 parent agent, u64 parent seq
+    ATOM_INSERT_LEFT = 3,     // likewise
+    ATOM_DELETE_FORWARD = 4,  // target one after that of the atom before, Lamport time one more
+    ATOM_DELETE_BACKWARD = 5, // one before
+    ATOM_DELETE = 6,          // u64 lamport, u64 target agent, u64 target seq
+    ATOM_OTHER_ON = 7,        // not the first of its run
+    ATOM_OTHER = 8,           // u8 kind, u64 lamport, u64 atoms, u64 payload size, its hash
+};
+
+enum { ATOM_HEAD_SIZE = 25 };
+
+// A chunk that is being hashed.
+struct chunk {
+    struct hash structure;
+    struct hash text;
+    const struct op *before; // row of the atom before, NULL at the start of the chunk
+};
+
+static void put_forms(struct chunk *chunk, enum atom_form form, uint32_t count)
+{
+    uint8_t bytes[CHAIN_CHUNK_ATOMS];
+    assert(count <= sizeof bytes);
+    memset(bytes, (int)form, count);
+    hash_update(&chunk->structure, bytes, count);
+}
+
+static void put_head(struct chunk *chunk, enum atom_form form, uint64_t lamport,
+                     struct weft_id target)
+{
+    uint8_t bytes[ATOM_HEAD_SIZE];
+    bytes[0] = (uint8_t)form;
+    endian_put_u64(bytes + 1, lamport);
+    endian_put_u64(bytes + 9, target.agent);
+    endian_put_u64(bytes + 17, target.seq);
+    hash_update(&chunk->structure, bytes, sizeof bytes);
+}
+
+// Seq that atom `i` of a delete row names.
+static uint32_t delete_target(const struct op *op, uint32_t i)
+{
+    return op_flag(op) ? op->target_seq - i : op->target_seq + i;
+}
+
+// Whether the row's first atom follows the last one of the row before in its Lamport time.
+static bool follows(const struct chunk *chunk, const struct op *op)
+{
+    const struct op *before = chunk->before;
+    return before != NULL && op_kind(before) == op_kind(op) &&
+           before->lamport + op_length(before) == op->lamport;
+}
+
+static void put_insert(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t first,
+                       uint32_t end)
+{
+    uint32_t on = end - first;
+    bool joined = first == 0 && follows(chunk, op) && !op_flag(op) &&
+                  op->target_agent == op->agent && op->target_seq == op->seq - 1;
+    if (!joined) { // a row is entered at an offset only where the chunk starts
+        struct weft_id parent = WEFT_ID_ROOT;
+        if (first > 0)
+            parent = (struct weft_id){agents_id(&rga->agents, op->agent), op->seq + first - 1};
+        else if (op->target_agent != AGENT_NONE)
+            parent = (struct weft_id){agents_id(&rga->agents, op->target_agent), op->target_seq};
+        bool left = first == 0 && op_flag(op);
+        put_head(chunk, left ? ATOM_INSERT_LEFT : ATOM_INSERT_RIGHT, op->lamport + first, parent);
+        on--;
+    }
+    put_forms(chunk, ATOM_INSERT_ON, on);
+    struct span text = text_view(&rga->text, op->iv + first, end - first);
+    hash_update(&chunk->text, text.data, text.size);
+}
+
+static void put_delete(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t first,
+                       uint32_t end)
+{
+    const struct op *before = chunk->before;
+    uint32_t target = delete_target(op, first);
+    bool joined = follows(chunk, op) && before->target_agent == op->target_agent;
+    uint32_t last = joined ? delete_target(before, op_length(before) - 1) : 0;
+    if (joined && target == last + 1)
+        put_forms(chunk, ATOM_DELETE_FORWARD, 1);
+    else if (joined && target + 1 == last)
+        put_forms(chunk, ATOM_DELETE_BACKWARD, 1);
+    else
+        put_head(chunk, ATOM_DELETE, op->lamport + first,
+                 (struct weft_id){agents_id(&rga->agents, op->target_agent), target});
+    put_forms(chunk, op_flag(op) ? ATOM_DELETE_BACKWARD : ATOM_DELETE_FORWARD,
+              end - first - 1);
+}
+
+static void put_other(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t first,
+                      uint32_t end)
+{
+    if (first == 0) {
+        struct span payload = oplog_payload(&rga->log, op);
+        uint8_t bytes[2 + 3 * 8 + HASH_SIZE] = {ATOM_OTHER, (uint8_t)op_kind(op)};
+        struct hash hash;
+        endian_put_u64(bytes + 2, op->lamport);
+        endian_put_u64(bytes + 10, op_length(op));
+        endian_put_u64(bytes + 18, payload.size);
+        hash_init(&hash, HASH_SIZE);
+        hash_update(&hash, payload.data, payload.size);
+        hash_finish(&hash, bytes + 26, HASH_SIZE);
+        hash_update(&chunk->structure, bytes, sizeof bytes);
+        first++;
+    }
+    put_forms(chunk, ATOM_OTHER_ON, end - first);
+}
+
+// Hash of the agent's atoms [seq, end), which are one chunk or the start of one.
+static void hash_chunk(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t end, uint8_t *out)
+{
+    struct chunk chunk = {.before = NULL};
+    uint8_t text[HASH_SIZE];
+    hash_init(&chunk.structure, HASH_SIZE);
+    hash_init(&chunk.text, HASH_SIZE);
+    while (seq < end) {
+        const struct op *op = oplog_at(&rga->log, oplog_find(&rga->log, agent, seq));
+        uint32_t row_end = op_seq_end(op) < end ? op_seq_end(op) : end;
+        if (op_kind(op) == WEFT_RUN_INSERT)
+            put_insert(rga, &chunk, op, seq - op->seq, row_end - op->seq);
+        else if (op_kind(op) == WEFT_RUN_DELETE)
+            put_delete(rga, &chunk, op, seq - op->seq, row_end - op->seq);
+        else
+            put_other(rga, &chunk, op, seq - op->seq, row_end - op->seq);
+        chunk.before = op;
+        seq = row_end;
+    }
+    hash_finish(&chunk.text, text, sizeof text);
+    hash_update(&chunk.structure, text, sizeof text);
+    hash_finish(&chunk.structure, out, HASH_SIZE);
+}
+
+// out = H(chain, hash of [seq, end)).
+static void link_chunk(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t end,
+                       const uint8_t *chain, uint8_t *out)
+{
+    uint8_t bytes[2 * HASH_SIZE];
+    struct hash hash;
+    memcpy(bytes, chain, HASH_SIZE);
+    hash_chunk(rga, agent, seq, end, bytes + HASH_SIZE);
+    hash_init(&hash, HASH_SIZE);
+    hash_update(&hash, bytes, sizeof bytes);
+    hash_finish(&hash, out, HASH_SIZE);
+}
+
+static struct chain *chain_at(const struct rga *rga, uint32_t agent)
+{
+    return pool_at(&rga->chains, agents_at(&rga->agents, agent)->chain);
+}
+
+const struct chain *chain_update(struct rga *rga, uint32_t agent)
+{
+    struct agent *entry = agents_at(&rga->agents, agent);
+    if (entry->chain == AGENT_NONE) {
+        if (!pool_reserve(&rga->chains, 1))
+            return NULL;
+        entry->chain = rga->chains.count++;
+        memset(chain_at(rga, agent), 0, sizeof(struct chain));
+    }
+    struct chain *chain = chain_at(rga, agent);
+    if (chain->next == entry->next)
+        return chain;
+    while (entry->next - chain->chunks * CHAIN_CHUNK_ATOMS >= CHAIN_CHUNK_ATOMS) {
+        uint32_t seq = chain->chunks * CHAIN_CHUNK_ATOMS;
+        link_chunk(rga, agent, seq, seq + CHAIN_CHUNK_ATOMS, chain->whole, chain->whole);
+        chain->chunks++;
+    }
+    uint32_t rest = chain->chunks * CHAIN_CHUNK_ATOMS;
+    if (rest < entry->next)
+        link_chunk(rga, agent, rest, entry->next, chain->whole, chain->value);
+    else
+        memcpy(chain->value, chain->whole, HASH_SIZE);
+    chain->next = entry->next;
+    return chain;
+}
+
+bool chain_digest(struct weft_digest *digest_out, struct rga *rga)
+{
+    if (rga->digest_atoms != rga->log.atoms) {
+        struct weft_digest digest;
+        struct hash hash;
+        hash_init(&hash, sizeof digest.bytes);
+        hash_update_u64(&hash, rga->epoch.counter);
+        hash_update(&hash, rga->epoch.random, sizeof rga->epoch.random);
+        const struct ordmap *by_id = &rga->agents.by_id;
+        for (struct ordmap_at at = ordmap_first(by_id); at.node != ORDMAP_NONE;
+             at = ordmap_next(by_id, at)) {
+            uint32_t index = ordmap_value(by_id, at);
+            const struct agent *agent = agents_at(&rga->agents, index);
+            if (agent->next == 0)
+                continue;
+            const struct chain *chain = chain_update(rga, index);
+            if (chain == NULL)
+                return false;
+            hash_update_u64(&hash, agent->id);
+            hash_update_u64(&hash, agent->next);
+            hash_update(&hash, chain->value, HASH_SIZE);
+        }
+        hash_finish(&hash, digest.bytes, sizeof digest.bytes);
+        rga->digest = digest;
+        rga->digest_atoms = rga->log.atoms;
+    }
+    *digest_out = rga->digest;
+    return true;
+}

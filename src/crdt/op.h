@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// One row of the operation log: a run of atoms of one kind by one agent, with consecutive seqs and
+// Lamport times. May include: base, crdt/agents.h, weft/doc.h.
+#ifndef WEFT_CRDT_OP_H
+#define WEFT_CRDT_OP_H
+
+#include <weft/doc.h>
+
+#include "crdt/agents.h"
+
+enum {
+    OP_KIND_MASK = 0xf,
+    OP_FLAG = 0x10, // insert: the first element is a left child; delete: targets go down
+    OP_LENGTH_SHIFT = 5,
+};
+
+/// Greatest length of a run, in atoms: what a row can hold, and what a delta may say.
+#define OP_LENGTH_MAX (1u << 24)
+
+/// Greatest Lamport time. A greater one is invalid everywhere.
+#define OP_LAMPORT_MAX (UINT32_MAX - 16)
+
+/// (lamport, agent): the id that elements are ordered by. Lamport 0 is less than every element.
+struct op_key {
+    uint32_t lamport;
+    uint32_t agent; // local index; AGENT_NONE when lamport is 0
+};
+
+struct op {
+    uint32_t agent;        // local index
+    uint32_t seq;          // of the first atom
+    uint32_t lamport;      // of the first atom
+    uint32_t bits;         // kind, OP_FLAG, length << OP_LENGTH_SHIFT
+    uint32_t iv;           // insert: first element in the text store; unknown kinds: payload number
+    uint32_t target_agent; // insert: of the parent, AGENT_NONE is the root; delete: of the targets
+    uint32_t target_seq;   // insert: of the parent; delete: of the first target
+    struct op_key inherited; // insert: the key that the first element has from its parent (rga.h)
+};
+
+static inline uint32_t op_kind(const struct op *op)
+{
+    return op->bits & OP_KIND_MASK;
+}
+
+static inline bool op_flag(const struct op *op)
+{
+    return (op->bits & OP_FLAG) != 0;
+}
+
+static inline uint32_t op_length(const struct op *op)
+{
+    return op->bits >> OP_LENGTH_SHIFT;
+}
+
+static inline uint32_t op_bits(uint32_t kind, bool flag, uint32_t length)
+{
+    return kind | (flag ? OP_FLAG : 0u) | length << OP_LENGTH_SHIFT;
+}
+
+/// The greatest lamport and seq ends: one past the last atom.
+static inline uint32_t op_seq_end(const struct op *op)
+{
+    return op->seq + op_length(op);
+}
+
+/// Id of the nearest ancestor-or-self that is a right child, for the element at `offset` of the run.
+static inline struct op_key op_right_key(const struct op *op, uint32_t offset)
+{
+    if (offset > 0 || !op_flag(op))
+        return (struct op_key){.lamport = op->lamport + offset, .agent = op->agent};
+    return op->inherited;
+}
+
+/// Id of the nearest ancestor-or-self that is a left child: one for the whole run.
+static inline struct op_key op_left_key(const struct op *op)
+{
+    if (op_flag(op))
+        return (struct op_key){.lamport = op->lamport, .agent = op->agent};
+    return op->inherited;
+}
+
+/// The key in 64 bits, for the minima in the tree: greater keys never have a lesser rank.
+static inline uint64_t op_key_rank(const struct agents *agents, struct op_key key)
+{
+    if (key.lamport == 0)
+        return 0;
+    return (uint64_t)key.lamport << 32 | agents_at(agents, key.agent)->id >> 32;
+}
+
+/// a > b.
+static inline bool op_key_greater(const struct agents *agents, struct op_key a, struct op_key b)
+{
+    if (a.lamport != b.lamport)
+        return a.lamport > b.lamport;
+    return a.agent != b.agent && agents_id(agents, a.agent) > agents_id(agents, b.agent);
+}
+
+#endif

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// The operation log.
+#include "crdt/oplog.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { PAYLOADS_PAGE_SHIFT = 6 };
+
+void oplog_init(struct oplog *log, const struct weft_allocator *allocator)
+{
+    *log = (struct oplog){.found = 0};
+    pool_init(&log->ops, allocator, sizeof(struct op), OPLOG_PAGE_SHIFT);
+    pool_init(&log->payloads, allocator, sizeof(struct payload), PAYLOADS_PAGE_SHIFT);
+    ordmap_init(&log->starts, allocator);
+}
+
+void oplog_finish(struct oplog *log)
+{
+    while (log->payloads.count > 0)
+        oplog_drop_payload(log);
+    pool_finish(&log->payloads);
+    pool_finish(&log->ops);
+    ordmap_finish(&log->starts);
+}
+
+bool oplog_reserve(struct oplog *log, uint64_t rows)
+{
+    return pool_reserve(&log->ops, rows) && ordmap_reserve(&log->starts, rows);
+}
+
+bool oplog_add_payload(struct oplog *log, uint32_t *number_out, struct span payload)
+{
+    if (!pool_reserve(&log->payloads, 1))
+        return false;
+    uint8_t *data = NULL;
+    if (payload.size > 0) {
+        data = memory_alloc(&log->payloads.allocator, payload.size);
+        if (data == NULL)
+            return false;
+        memcpy(data, payload.data, payload.size);
+    }
+    *number_out = log->payloads.count++;
+    struct payload *slot = pool_at(&log->payloads, *number_out);
+    *slot = (struct payload){.data = data, .size = (uint32_t)payload.size};
+    return true;
+}
+
+void oplog_drop_payload(struct oplog *log)
+{
+    struct payload *payload = pool_at(&log->payloads, --log->payloads.count);
+    memory_free(&log->payloads.allocator, payload->data, payload->size);
+}
+
+static uint64_t start_key(uint32_t agent, uint32_t seq)
+{
+    return (uint64_t)agent << 32 | seq;
+}
+
+uint32_t oplog_append(struct oplog *log, const struct op *op)
+{
+    assert(pool_has_room(&log->ops, 1));
+    const struct op *last = oplog_last(log);
+    uint32_t row = log->ops.count++;
+    if (last == NULL || last->agent != op->agent)
+        ordmap_put(&log->starts, start_key(op->agent, op->seq), row);
+    *oplog_at(log, row) = *op;
+    log->atoms += op_length(op);
+    return row;
+}
+
+static bool row_holds(const struct op *op, uint32_t agent, uint32_t seq)
+{
+    return op->agent == agent && seq - op->seq < op_length(op);
+}
+
+uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq)
+{
+    if (log->found < log->ops.count && row_holds(oplog_at(log, log->found), agent, seq))
+        return log->found;
+    if (log->found + 1 < log->ops.count && row_holds(oplog_at(log, log->found + 1), agent, seq))
+        return ++log->found;
+    struct ordmap_at start = ordmap_seek(&log->starts, start_key(agent, seq));
+    if (start.node == ORDMAP_NONE || ordmap_key(&log->starts, start) >> 32 != agent)
+        return OP_NONE;
+    // Rows from `low` on are the agent's up to the end of the stretch; those that begin at or
+    // before `seq` come first.
+    uint32_t low = ordmap_value(&log->starts, start);
+    uint32_t step = 1;
+    uint32_t count = log->ops.count;
+    while (step > 0) {
+        const struct op *op = step < count - low ? oplog_at(log, low + step) : NULL;
+        if (op != NULL && op->agent == agent && op->seq <= seq) {
+            low += step;
+            step *= 2;
+        } else {
+            step /= 2;
+        }
+    }
+    if (!row_holds(oplog_at(log, low), agent, seq))
+        return OP_NONE;
+    log->found = low;
+    return low;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// The operation log: rows in this replica's arrival order, which is causal, append-only but for the
+// last row, which may grow. And the way from (agent, seq) to its row.
+//
+//   rows    [ A 0..4 ][ A 5..9 ][ B 0..2 ][ A 10..11 ][ A 12 ] ...
+//   starts    A,0 -> 0            B,0 -> 2   A,10 -> 3            one entry a stretch of one agent
+//
+// May include: base, crdt/op.h.
+#ifndef WEFT_CRDT_OPLOG_H
+#define WEFT_CRDT_OPLOG_H
+
+#include "base/bytes.h"
+#include "crdt/op.h"
+
+#define OP_NONE UINT32_MAX
+
+enum { OPLOG_PAGE_SHIFT = 9 };
+
+/// What an operation of a kind that this build does not know carries. Owned by the log.
+struct payload {
+    uint8_t *data; // NULL when size is 0
+    uint32_t size;
+};
+
+struct oplog {
+    struct pool ops;      // struct op
+    struct ordmap starts; // agent << 32 | seq -> row
+    struct pool payloads; // struct payload
+    uint32_t found;       // row of the last oplog_find(): where the next is likely to be
+    uint64_t atoms;       // of all rows
+};
+
+/// Allocates nothing.
+void oplog_init(struct oplog *log, const struct weft_allocator *allocator);
+void oplog_finish(struct oplog *log);
+bool oplog_reserve(struct oplog *log, uint64_t rows);
+/// Copies `payload` into the log. @return false, with all as it was, when there is no memory.
+bool oplog_add_payload(struct oplog *log, uint32_t *number_out, struct span payload);
+/// Takes back the payload that was added last.
+void oplog_drop_payload(struct oplog *log);
+/// Room must have been reserved. @return the row's index.
+uint32_t oplog_append(struct oplog *log, const struct op *op);
+/// The row that holds the atom, or OP_NONE.
+uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq);
+
+static inline struct op *oplog_at(const struct oplog *log, uint32_t row)
+{
+    return POOL_AT(&log->ops, struct op, OPLOG_PAGE_SHIFT, row);
+}
+
+/// The last row, or NULL.
+static inline struct op *oplog_last(const struct oplog *log)
+{
+    return log->ops.count == 0 ? NULL : oplog_at(log, log->ops.count - 1);
+}
+
+/// Lets the last row have `extra` more atoms.
+static inline void oplog_extend(struct oplog *log, struct op *last, uint32_t extra)
+{
+    last->bits += extra << OP_LENGTH_SHIFT;
+    log->atoms += extra;
+}
+
+static inline struct span oplog_payload(const struct oplog *log, const struct op *op)
+{
+    const struct payload *payload = pool_at(&log->payloads, op->iv);
+    return (struct span){.data = payload->data, .size = payload->size};
+}
+
+#endif

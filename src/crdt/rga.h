@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// A replicated sequence: Roh et al.'s RGA ("Replicated abstract data types", 2011) with a side bit.
+//
+// Every element has a parent and a side. Document order is the in-order walk of that tree: left
+// children of n in ascending id, n, right children in descending id; id = (Lamport time, agent).
+// Without left children this is RGA to the letter. What the code does instead of walking a tree, with
+// two keys per element, is in rga_place.c; why it converges, in docs/crdt.md.
+//
+//   agents   who                     log    all operations, in arrival order
+//   text     all elements' text      tree   all elements in document order
+//   parking  runs whose causes are missing
+//   chains   hashes over what each agent did
+//
+// All memory of a change is reserved before its first step: rga_reserve() fails and nothing changed,
+// or what follows cannot fail for want of memory.
+// May include: base, crdt.
+#ifndef WEFT_CRDT_RGA_H
+#define WEFT_CRDT_RGA_H
+
+#include <weft/doc.h>
+
+#include "base/hash.h"
+#include "crdt/parking.h"
+#include "crdt/tree.h"
+
+/// Greatest size of a run of an agent of the reserved class, in bytes.
+enum { RGA_INITIAL_SIZE_MAX = 16384 };
+
+/// Told each change of the visible text, as weft_doc_observer.
+struct rga_observer {
+    weft_doc_observer *call; // NULL: nobody
+    void *context;
+};
+
+struct rga {
+    struct weft_allocator allocator;
+    struct weft_doc_limits limits; // no zeros
+    enum weft_policy policy;
+    struct weft_epoch epoch;
+    struct hash initial; // has taken in domain, name and epoch: rga_initial_agent()
+    struct agents agents;
+    struct oplog log;
+    struct text text;
+    struct tree tree;
+    struct parking parking;
+    struct pool chains;  // struct chain
+    uint64_t digest_atoms; // what `digest` was computed for; UINT64_MAX: for nothing
+    struct weft_digest digest;
+    uint32_t lamport;    // greatest of all atoms
+    uint32_t local;      // whom local edits belong to; AGENT_NONE
+    bool batch;          // local edits have been reserved for
+    struct rga_observer observer;
+};
+
+/// What became of a run.
+enum rga_outcome {
+    RGA_APPLIED,
+    RGA_DUPLICATE, // known before
+    RGA_MISSING,   // names what is not here yet
+    RGA_INVALID,   // breaks a rule that is a function of the run and its causes
+    RGA_CONFLICT,  // goes on where an indivisible run of the same agent is known to be longer
+    RGA_LIMIT,     // of the document
+    RGA_NO_MEMORY, // of a payload: nothing changed
+};
+
+/// @param options NULL means all defaults. @param allocator Of all that the sequence holds.
+/// Allocates nothing.
+void rga_init(struct rga *rga, const struct weft_doc_options *options,
+              const struct weft_allocator *allocator);
+void rga_finish(struct rga *rga);
+
+/// What a change may need, at most.
+struct rga_need {
+    uint64_t runs;
+    uint64_t elements;
+    uint64_t bytes; // of their text
+    uint64_t agents;
+};
+/// @return false, with the document as it was, when there is no memory.
+bool rga_reserve(struct rga *rga, const struct rga_need *need);
+/// Gives back what large reservations left over.
+void rga_trim(struct rga *rga);
+
+/// Local edits; see weft/doc.h.
+enum weft_status rga_set_agent(struct rga *rga, uint64_t id);
+enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index,
+                            struct span text);
+enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index,
+                            uint64_t length);
+
+/// A row of local edits that must all happen or none.
+struct rga_batch {
+    uint64_t edits;    // each a delete, then an insert
+    uint64_t deleted;  // elements in all
+    uint64_t elements; // inserted in all
+    uint64_t bytes;    // of their text
+};
+/// Reserves for all of them; until rga_batch_end() the edits reserve nothing themselves and cannot
+/// fail but for bad positions. @return WEFT_OK, WEFT_INVALID, WEFT_LIMIT or WEFT_NO_MEMORY.
+enum weft_status rga_batch_begin(struct rga *rga, const struct rga_batch *batch);
+void rga_batch_end(struct rga *rga);
+
+/// Applies a run of anyone. What it may need must have been reserved.
+/// @param atoms_out New atoms, when RGA_APPLIED.
+/// @param missing_out An atom that it waits for, when RGA_MISSING.
+enum rga_outcome rga_apply(struct rga *rga, const struct weft_run *run, uint32_t *atoms_out,
+                           struct weft_id *missing_out);
+
+/// The id of the reserved class whose one run is this.
+uint64_t rga_initial_agent(const struct rga *rga, struct weft_id parent, uint64_t lamport,
+                           struct span text);
+
+/// Whether the run of a known agent of the reserved class, of kind insert, is the one that its id says.
+bool rga_check_initial(struct rga *rga, uint32_t agent);
+
+/// The row of the element with this id, or OP_NONE when there is no such element.
+uint32_t rga_find_element(struct rga *rga, struct weft_id id);
+/// Where an element of row `row` stands.
+struct tree_at rga_locate(struct rga *rga, uint32_t row, uint32_t seq);
+
+// Loading what was kept, into an empty sequence: the runs in order, without their text; then the slots,
+// in document order and with their text; then rga_load_finish(). Everything is checked but the order
+// (invariant O1).
+
+/// A slot as it was kept.
+struct rga_load_slot {
+    uint32_t iv;
+    uint32_t length;
+    bool deleted;
+    struct span text; // valid UTF-8 of `length` characters
+    uint32_t row;     // filled in by rga_load_slots()
+    uint32_t leaf;    // likewise
+};
+
+struct rga_load {
+    struct rga *rga;
+    uint8_t *deleted; // a bit per element that some atom deletes
+    size_t deleted_size;
+    uint32_t elements; // of the runs so far
+};
+
+/// @param need What will be loaded, elements included. @return false when there is no memory.
+bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need *need);
+void rga_load_finish(struct rga_load *load);
+/// @return WEFT_OK, WEFT_MALFORMED (the run is not valid here), WEFT_LIMIT or WEFT_NO_MEMORY.
+enum weft_status rga_load_run(struct rga_load *load, const struct weft_run *run);
+/// After the last run. @return WEFT_OK, WEFT_MALFORMED (slots are not all elements, each once, in its
+/// state) or WEFT_NO_MEMORY.
+enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count);
+
+/// Checks every invariant. @return NULL or the sentence of the first that does not hold.
+/// O(n log n), allocates. docs/crdt.md numbers them.
+const char *rga_check(struct rga *rga);
+
+/// Whether an agent is of the reserved class.
+static inline bool rga_is_reserved(uint64_t agent)
+{
+    return (agent & WEFT_AGENT_RESERVED_BIT) != 0;
+}
+
+#endif

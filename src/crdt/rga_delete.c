@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// Deleting here.
+#include <assert.h>
+
+#include "crdt/rga_impl.h"
+
+// The slot that holds visible scalar `index`, from where the last local edit was.
+static bool cursor_at(struct rga *rga, uint32_t index, struct tree_at *at_out)
+{
+    struct tree *tree = &rga->tree;
+    if (tree->cursor.leaf == TREE_NONE)
+        return false;
+    const struct tree_leaf *leaf = tree_leaf(tree, tree->cursor.leaf);
+    uint32_t slot = tree->cursor.slot;
+    uint32_t start = tree->cursor_start;
+    while (index < start) {
+        if (slot == 0)
+            return false;
+        start -= leaf_visible_length(leaf, --slot);
+    }
+    while (index - start >= leaf_visible_length(leaf, slot)) {
+        start += leaf_visible_length(leaf, slot);
+        if (++slot == leaf->count)
+            return false;
+    }
+    *at_out = (struct tree_at){tree->cursor.leaf, slot, index - start};
+    return true;
+}
+
+// Scalars before unit position `index`; false when that is inside of a character.
+static bool to_scalars(struct rga *rga, enum weft_unit unit, uint32_t index,
+                       uint32_t *scalars_out)
+{
+    struct tree *tree = &rga->tree;
+    if (index == tree->total.units[unit]) {
+        *scalars_out = tree->total.units[WEFT_SCALARS];
+        return true;
+    }
+    uint32_t start;
+    struct tree_at at = tree_seek(tree, &start, unit, index);
+    *scalars_out = tree_index(tree, WEFT_SCALARS, at);
+    return tree_index(tree, unit, at) == index;
+}
+
+// The next visible slot from `at` on.
+static struct tree_at next_visible(const struct rga *rga, struct tree_at at)
+{
+    const struct tree_leaf *leaf = tree_leaf(&rga->tree, at.leaf);
+    while (at.slot == leaf->count || !leaf_visible(leaf, at.slot) ||
+           at.offset == leaf->len[at.slot]) {
+        at.slot++;
+        at.offset = 0;
+        if (at.slot >= leaf->count) {
+            at = (struct tree_at){.leaf = leaf->next};
+            assert(at.leaf != TREE_NONE);
+            leaf = tree_leaf(&rga->tree, at.leaf);
+        }
+    }
+    return at;
+}
+
+// Slots that hold [at, at + length) of the visible text.
+static uint32_t count_slots(const struct rga *rga, struct tree_at at, uint32_t length)
+{
+    uint32_t slots = 0;
+    while (length > 0) {
+        at = next_visible(rga, at);
+        uint32_t here = tree_leaf(&rga->tree, at.leaf)->len[at.slot] - at.offset;
+        here = here < length ? here : length;
+        length -= here;
+        at.offset += here;
+        slots++;
+    }
+    return slots;
+}
+
+// Every slot may need a row; only the first and the last are cut.
+static bool reserve(struct rga *rga, struct tree_at at, uint32_t length)
+{
+    if (rga->batch)
+        return true;
+    uint32_t slots = length == 1 ? 1 : count_slots(rga, at, length);
+    return oplog_reserve(&rga->log, slots) && tree_reserve(&rga->tree, 2, 2);
+}
+
+static void delete_range(struct rga *rga, struct tree_at at, uint32_t index, uint32_t length)
+{
+    struct tree *tree = &rga->tree;
+    uint32_t left = length;
+    while (left > 0) {
+        at = next_visible(rga, at);
+        const struct tree_leaf *leaf = tree_leaf(tree, at.leaf);
+        uint32_t here = leaf->len[at.slot] - at.offset;
+        here = here < left ? here : left;
+        const struct op *target = oplog_at(&rga->log, leaf->op[at.slot]);
+        struct op op = {
+            .agent = rga->local,
+            .seq = agents_at(&rga->agents, rga->local)->next,
+            .lamport = rga->lamport + 1,
+            .bits = op_bits(WEFT_RUN_DELETE, false, here),
+            .target_agent = target->agent,
+            .target_seq = target->seq + (leaf->iv[at.slot] + at.offset - target->iv),
+        };
+        rga_log_delete(rga, &op);
+        rga_advance(rga, rga->local, op.seq + here, op.lamport + here - 1);
+        at = tree_delete(tree, at, here);
+        left -= here;
+    }
+    // The tombstone begins where the deleted text did.
+    tree->cursor = (struct tree_at){.leaf = at.leaf, .slot = at.slot};
+    tree->cursor_start = index;
+}
+
+enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index,
+                            uint64_t length)
+{
+    unit = text_unit(&rga->text, unit);
+    uint64_t total = rga->tree.total.units[unit];
+    if (index > total || length > total - index)
+        return WEFT_RANGE;
+    uint32_t first = (uint32_t)index;
+    uint32_t end = (uint32_t)(index + length);
+    if (unit != WEFT_SCALARS && (!to_scalars(rga, unit, first, &first) ||
+                                 !to_scalars(rga, unit, end, &end)))
+        return WEFT_RANGE;
+    if (rga->local == AGENT_NONE)
+        return WEFT_INVALID;
+    uint32_t count = end - first;
+    if (count > OP_LAMPORT_MAX - rga->lamport)
+        return WEFT_LIMIT;
+    if (count == 0)
+        return WEFT_OK;
+    struct tree_at at;
+    if (!cursor_at(rga, first, &at)) {
+        uint32_t start;
+        at = tree_seek(&rga->tree, &start, WEFT_SCALARS, first);
+    }
+    if (!reserve(rga, at, count))
+        return WEFT_NO_MEMORY;
+    delete_range(rga, at, first, count);
+    rga_observe(rga, first, count, (struct span){NULL, 0});
+    return WEFT_OK;
+}

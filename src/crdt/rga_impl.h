@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// What the files of the sequence share. May include: crdt/rga.h.
+#ifndef WEFT_CRDT_RGA_IMPL_H
+#define WEFT_CRDT_RGA_IMPL_H
+
+#include "crdt/rga.h"
+
+/// Where a new element goes, and what hangs it there.
+struct rga_place {
+    struct tree_at at;
+    uint32_t parent_agent; // AGENT_NONE: the root
+    uint32_t parent_seq;
+    bool left;
+    struct op_key inherited; // the key of the other side, from the parent
+};
+
+/// Finds where a child of an element goes among its siblings: before the first lesser one.
+/// @param row Of the parent; OP_NONE: the root. @param seq Of the parent.
+struct rga_place rga_place_child(struct rga *rga, uint32_t row, uint32_t seq, bool left,
+                                 struct op_key key);
+
+/// The place right after what `at` ends (slot and offset > 0), or of the document's start when its
+/// leaf is TREE_NONE, for an element greater than all others, by the document's policy.
+struct rga_place rga_place_after(struct rga *rga, struct tree_at at);
+
+/// The run of elements that is being inserted.
+struct rga_insertion {
+    uint32_t agent;
+    uint32_t seq;
+    uint32_t lamport;
+    uint32_t length;
+    struct span text;
+    struct rga_place place;
+};
+/// Appends rows, text and slots: one of each per page of text. @return where its last slot begins.
+struct tree_at rga_insert_run(struct rga *rga, const struct rga_insertion *insertion);
+
+/// Appends a row of delete atoms, or lets the last row grow.
+/// @param backward Of length > 1 only.
+void rga_log_delete(struct rga *rga, const struct op *op);
+
+/// Whether a run keeps the rules that need no past. @param text_known False when its text is not at
+/// hand: runs of the reserved class then need rga_check_initial() later.
+bool rga_run_is_valid(const struct rga *rga, const struct weft_run *run, bool text_known);
+
+/// Greatest seq that a valid delete names.
+uint64_t rga_last_target(const struct weft_run *run);
+
+/// Whether the atom is here, and its agent's index.
+bool rga_is_known(struct rga *rga, struct weft_id id, uint32_t *agent_out);
+
+/// What an insert hangs on: sets *row_out to its row, OP_NONE for the root.
+/// @return RGA_APPLIED, RGA_MISSING (and *missing_out) or RGA_INVALID.
+enum rga_outcome rga_find_parent(struct rga *rga, struct weft_id parent, uint32_t lamport,
+                                 uint32_t *row_out, struct weft_id *missing_out);
+
+/// Atoms [first, end) by seq of one agent that lie in one row.
+struct rga_targets {
+    const struct op *op;
+    uint32_t first;
+    uint32_t end;
+};
+/// The first piece of known atoms [seq, end).
+struct rga_targets rga_targets_at(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t end);
+/// Whether all targets of a delete, which must be known atoms, are elements with lesser Lamport times.
+bool rga_targets_are_valid(struct rga *rga, uint32_t agent, const struct op *op);
+
+/// Counts new atoms as known.
+void rga_advance(struct rga *rga, uint32_t agent, uint32_t seq_end, uint32_t lamport_last);
+
+/// Tells the observer, if any.
+static inline void rga_observe(const struct rga *rga, uint64_t index, uint64_t deleted,
+                               struct span text)
+{
+    if (rga->observer.call != NULL)
+        rga->observer.call(rga->observer.context, index, deleted, text.data, text.size);
+}
+
+#endif

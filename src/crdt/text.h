@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// The text store: every element that was ever inserted, as UTF-8, in order of arrival. An element's
+// place in it is its *iv*, a number of this replica alone.
+//
+//   page 0: iv 0..16383        page 1: iv 16384..        A page holds a fixed count of elements, so
+//   [ 16 KiB when ASCII ]      [ grows as needed ]       one that is all ASCII needs no index; any
+//     samples: NULL              samples: at iv 0, 64,   other has the byte offset and the count of
+//                                128, ... of the page    characters past U+FFFF at every 64th
+//
+// What is appended at once stays in one page (text_room() says how much fits), so that the text of a
+// run is one piece of memory. May include: base.
+#ifndef WEFT_CRDT_TEXT_H
+#define WEFT_CRDT_TEXT_H
+
+#include <weft/doc.h>
+
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+
+enum {
+    TEXT_PAGE_SHIFT = 14,
+    TEXT_PAGE_ELEMENTS = 1 << TEXT_PAGE_SHIFT,
+    TEXT_SAMPLE_SHIFT = 6,
+    TEXT_SAMPLES = TEXT_PAGE_ELEMENTS >> TEXT_SAMPLE_SHIFT,
+};
+
+/// Where every 64th element of a page begins.
+struct text_sample {
+    uint16_t offset; // bytes from the start of the page
+    uint16_t astral; // characters past U+FFFF before it in the page
+};
+
+struct text_page {
+    uint8_t *data;
+    struct text_sample *samples; // TEXT_SAMPLES of them, or NULL while the page is all ASCII
+    uint32_t size;               // bytes in use
+    uint32_t capacity;
+    uint32_t elements;
+    uint32_t astral;
+};
+
+/// How much text is, in each unit; indexed by enum weft_unit.
+struct weight {
+    uint32_t units[3];
+};
+
+struct text {
+    struct text_page *pages;
+    uint32_t page_count;
+    uint32_t pages_capacity;
+    uint32_t length;  // elements
+    uint32_t bytes;
+    uint32_t astral;  // characters past U+FFFF
+    struct weft_allocator allocator;
+};
+
+/// Allocates nothing.
+void text_init(struct text *text, const struct weft_allocator *allocator);
+void text_finish(struct text *text);
+
+/// Makes room for so much more text. @return false, with the contents as they were, when there is none.
+bool text_reserve(struct text *text, uint64_t elements, uint64_t bytes);
+
+/// Appends what is valid UTF-8 of `elements` characters, at most text_room() of them and one at least.
+/// Room must have been reserved.
+void text_append(struct text *text, struct span utf8, uint32_t elements);
+
+/// Elements that still fit into the page that text_append() would write to.
+static inline uint32_t text_room(const struct text *text)
+{
+    return TEXT_PAGE_ELEMENTS - (text->length & (TEXT_PAGE_ELEMENTS - 1));
+}
+
+/// Bytes of [iv, iv + length), which lie in one page. Borrowed until the next append.
+struct span text_view(const struct text *text, uint32_t iv, uint32_t length);
+
+/// Counts [iv, iv + length), which lie in one page.
+struct weight text_weigh(const struct text *text, uint32_t iv, uint32_t length);
+
+/// Of elements [iv, iv + length) in one page, how many end at or before `units`.
+/// @param exact_out Whether one ends right there.
+uint32_t text_elements(const struct text *text, enum weft_unit unit, uint32_t iv, uint32_t length,
+                       uint32_t units, bool *exact_out);
+
+/// `unit` in which this text counts the same: the cheapest one.
+static inline enum weft_unit text_unit(const struct text *text, enum weft_unit unit)
+{
+    if (text->bytes == text->length || (unit == WEFT_UTF16 && text->astral == 0))
+        return WEFT_SCALARS;
+    return unit;
+}
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// The sequence in document order: a B+tree of pieces of runs, and the way from an element to its leaf.
+//
+//             [ node: child | units visible | least right key | least left key ]
+//                 |                         |                         |
+//   [ leaf: len iv op | len iv op | ... ] <-> [ leaf ] <-> ... <-> [ leaf ]   32 slots each, in arrays
+//
+// A slot is [iv, iv + len) of ONE row of the operation log in one state, visible or deleted; so keys,
+// agent and seq of any element are its row and an offset: O(1). The `ids` map is run-length: iv ->
+// leaf, one entry for neighbours in iv that share a leaf, so that cutting a slot inside of a leaf does
+// not touch it. Tombstones of one row that touch, in the leaf and in iv, are one slot.
+//
+// The nodes' minima are what makes the skipping of greater siblings O(log n): they bound the keys
+// (crdt/op.h) below a child from below. Counts of one leaf, the last one edited, reach the nodes above
+// late: see tree_flush().
+//
+// Leaves are never freed; an index to one stays good, a slot number only until the next change.
+// May include: base, crdt/oplog.h, crdt/text.h.
+#ifndef WEFT_CRDT_TREE_H
+#define WEFT_CRDT_TREE_H
+
+#include "crdt/oplog.h"
+#include "crdt/text.h"
+
+#define TREE_NONE UINT32_MAX
+#define TREE_TOMBSTONE 0x80000000u
+
+enum {
+    TREE_FANOUT = 32,
+    TREE_LEAF_PAGE_SHIFT = 5,
+    TREE_NODE_PAGE_SHIFT = 3,
+};
+
+struct tree_leaf {
+    uint32_t len[TREE_FANOUT]; // elements; TREE_TOMBSTONE when they are deleted
+    uint32_t iv[TREE_FANOUT];
+    uint32_t op[TREE_FANOUT]; // row of the log
+    uint32_t count;
+    uint32_t next; // TREE_NONE at the ends
+    uint32_t prev;
+    uint32_t parent; // node, TREE_NONE for the root
+};
+
+struct tree_node {
+    uint64_t right_min[TREE_FANOUT]; // least rank of op_right_key() below the child
+    uint64_t left_min[TREE_FANOUT];  // likewise of op_left_key()
+    uint32_t child[TREE_FANOUT];
+    uint32_t units[3][TREE_FANOUT]; // visible, by enum weft_unit
+    uint32_t count;
+    uint32_t parent;
+};
+
+/// A place: after `offset` elements of a slot. Valid until the next change.
+struct tree_at {
+    uint32_t leaf; // TREE_NONE: the document is empty
+    uint32_t slot;
+    uint32_t offset;
+};
+
+struct tree {
+    struct pool leaves;
+    struct pool nodes;
+    struct ordmap ids; // iv -> leaf, run-length
+    const struct agents *agents;
+    const struct oplog *log;
+    const struct text *text;
+    uint32_t root; // a leaf when height is 0; TREE_NONE: no leaf yet
+    uint32_t height;
+    uint32_t first; // leaf
+    uint32_t last;
+    uint32_t ids_last; // leaf of the last entry of ids
+    uint64_t slots;
+    struct weight total; // visible
+    uint32_t late_leaf;  // whose counts above are behind by `late`
+    struct weight late;  // modulo 2^32
+    // Where the last local edit was: slot `cursor.slot` begins at visible scalar `cursor_start`.
+    struct tree_at cursor; // leaf TREE_NONE: nowhere
+    uint32_t cursor_start;
+    struct tree_at recent; // slot of the newest element, to be checked before use
+};
+
+/// Allocates nothing. The three stores must outlive the tree.
+void tree_init(struct tree *tree, const struct weft_allocator *allocator,
+               const struct agents *agents, const struct oplog *log, const struct text *text);
+void tree_finish(struct tree *tree);
+
+/// Makes room for `slots` new slots in `places` places. @return false, with all as it was, when there
+/// is none.
+bool tree_reserve(struct tree *tree, uint64_t places, uint64_t slots);
+
+/// Inserts the newest elements, of row `op`, at a place; their iv are the last of the text store.
+/// Room for 2 slots must have been reserved. @return the new slot, offset 0.
+struct tree_at tree_insert(struct tree *tree, struct tree_at at, uint32_t op, uint32_t iv,
+                           uint32_t length);
+
+/// Makes the slot that ends with the newest element `extra` longer.
+void tree_extend(struct tree *tree, struct tree_at slot, uint32_t extra, struct weight weight);
+
+/// Deletes `length` elements of a visible slot from a place on. Room for 2 slots must have been
+/// reserved. @return the end of the tombstone that holds them.
+struct tree_at tree_delete(struct tree *tree, struct tree_at at, uint32_t length);
+
+/// Where element `iv` stands: before it.
+struct tree_at tree_locate(const struct tree *tree, uint32_t iv);
+
+/// The visible element that holds visible `index`, which must be less than the total.
+/// @param start_out Units before its slot.
+struct tree_at tree_seek(struct tree *tree, uint32_t *start_out, enum weft_unit unit,
+                         uint32_t index);
+
+/// Visible units before a place.
+uint32_t tree_index(struct tree *tree, enum weft_unit unit, struct tree_at at);
+
+/// The first leaf after (or, going left, before) `leaf` below which a key of at most `rank` may be.
+uint32_t tree_skip(const struct tree *tree, uint32_t leaf, uint64_t rank, bool leftward);
+
+/// Brings the late counts up to the root.
+void tree_flush(struct tree *tree);
+
+// Building a tree from slots in document order, in an empty one, is done in four steps.
+
+/// 1. Makes room. @return false, with all as it was, when there is none.
+bool tree_load_reserve(struct tree *tree, uint64_t slots);
+/// 2. For each slot. @return the leaf that it went to.
+uint32_t tree_load_slot(struct tree *tree, uint32_t op, uint32_t iv, uint32_t length_bits);
+/// 3. For each slot, in ascending order of iv: which leaf it went to.
+void tree_load_id(struct tree *tree, uint32_t iv, uint32_t leaf);
+/// 4. When all slots and their text are there: makes the nodes above.
+void tree_load_finish(struct tree *tree);
+
+static inline struct tree_leaf *tree_leaf(const struct tree *tree, uint32_t index)
+{
+    return POOL_AT(&tree->leaves, struct tree_leaf, TREE_LEAF_PAGE_SHIFT, index);
+}
+
+static inline struct tree_node *tree_node(const struct tree *tree, uint32_t index)
+{
+    return POOL_AT(&tree->nodes, struct tree_node, TREE_NODE_PAGE_SHIFT, index);
+}
+
+static inline uint32_t leaf_length(const struct tree_leaf *leaf, uint32_t slot)
+{
+    return leaf->len[slot] & ~TREE_TOMBSTONE;
+}
+
+static inline bool leaf_visible(const struct tree_leaf *leaf, uint32_t slot)
+{
+    return (leaf->len[slot] & TREE_TOMBSTONE) == 0;
+}
+
+static inline uint32_t leaf_visible_length(const struct tree_leaf *leaf, uint32_t slot)
+{
+    return leaf_visible(leaf, slot) ? leaf->len[slot] : 0;
+}
+
+#endif

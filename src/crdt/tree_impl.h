@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// What the files of the tree share: node upkeep. May include: crdt/tree.h.
+#ifndef WEFT_CRDT_TREE_IMPL_H
+#define WEFT_CRDT_TREE_IMPL_H
+
+#include "crdt/tree.h"
+
+/// Minima over one leaf or node.
+struct tree_minima {
+    uint64_t right;
+    uint64_t left;
+};
+
+/// The minima of a leaf's slots [first, end).
+struct tree_minima leaf_minima(const struct tree *tree, const struct tree_leaf *leaf,
+                               uint32_t first, uint32_t end);
+/// What a leaf's slots [first, end) show.
+struct weight leaf_weight(const struct tree *tree, const struct tree_leaf *leaf, uint32_t first,
+                          uint32_t end);
+/// The minima and the sum over all children of a node.
+struct tree_minima node_minima(const struct tree_node *node);
+struct weight node_weight(const struct tree_node *node);
+
+/// Slot of a child in its parent.
+uint32_t node_slot(const struct tree_node *node, uint32_t child);
+
+/// Moves the upper half of a leaf to a new one. @return the new one.
+uint32_t tree_split_leaf(struct tree *tree, uint32_t leaf);
+
+/// Notes that elements [iv, end) lie in `leaf` now.
+void tree_assign_ids(struct tree *tree, uint32_t iv, uint32_t end, uint32_t leaf);
+
+/// An unused leaf or node; room must have been reserved.
+uint32_t tree_create_leaf(struct tree *tree);
+uint32_t tree_create_node(struct tree *tree);
+
+#endif

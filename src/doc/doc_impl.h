@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// What the files of the document share. May include: base, crdt, codec.
+#ifndef WEFT_DOC_IMPL_H
+#define WEFT_DOC_IMPL_H
+
+#include <weft/doc.h>
+
+#include "base/memory.h"
+#include "codec/delta.h"
+#include "crdt/rga.h"
+
+/// A document. The parts that reading may bring up to date (late counts, caches) are behind pointers,
+/// so that reading takes a const document.
+struct weft_doc {
+    struct rga *rga;
+    struct delta_writer *writer; // scratch of all that encodes
+    struct memory *memory;       // counts what the document holds
+};
+
+/// Applies what is ready of the runs kept aside, and what that makes ready.
+/// @param result Gets what is applied or left out added to it.
+void doc_unpark(struct weft_doc *doc, struct weft_apply_result *result);
+
+#endif

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// A document: looking into it.
+#include "doc/doc_impl.h"
+
+struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc)
+{
+    const struct rga *rga = doc->rga;
+    uint64_t length = rga->tree.total.units[WEFT_SCALARS];
+    uint64_t agents = 0;
+    for (uint32_t i = 0; i < rga->agents.pool.count; i++)
+        agents += agents_at(&rga->agents, i)->next > 0;
+    return (struct weft_doc_stats){
+        .length = length,
+        .tombstones = rga->text.length - length,
+        .atoms = rga->log.atoms,
+        .runs = rga->log.ops.count,
+        .spans = rga->tree.slots,
+        .agents = agents,
+        .parked_runs = rga->parking.count,
+        .memory = doc->memory->used + sizeof *doc + sizeof *doc->rga + sizeof *doc->writer +
+                  sizeof *doc->memory,
+    };
+}
+
+static struct weft_run run_of(const struct rga *rga, const struct op *op)
+{
+    struct weft_run run = {
+        .kind = (uint8_t)op_kind(op),
+        .length = op_length(op),
+        .agent = agents_id(&rga->agents, op->agent),
+        .seq = op->seq,
+        .lamport = op->lamport,
+        .target = WEFT_ID_ROOT,
+    };
+    struct span text = {NULL, 0};
+    if (run.kind <= WEFT_RUN_DELETE && op->target_agent != AGENT_NONE)
+        run.target = (struct weft_id){agents_id(&rga->agents, op->target_agent), op->target_seq};
+    if (run.kind == WEFT_RUN_INSERT) {
+        run.left = op_flag(op);
+        text = text_view(&rga->text, op->iv, run.length);
+    } else if (run.kind == WEFT_RUN_DELETE) {
+        run.backward = op_flag(op);
+    } else {
+        text = oplog_payload(&rga->log, op);
+    }
+    run.text = text.data;
+    run.text_size = text.size;
+    return run;
+}
+
+void weft_doc_visit_runs(const struct weft_doc *doc,
+                         bool (*visit)(void *context, const struct weft_run *run), void *context)
+{
+    const struct rga *rga = doc->rga;
+    for (uint32_t row = 0; row < rga->log.ops.count; row++) {
+        struct weft_run run = run_of(rga, oplog_at(&rga->log, row));
+        if (!visit(context, &run))
+            return;
+    }
+}
+
+void weft_doc_visit_spans(const struct weft_doc *doc,
+                          bool (*visit)(void *context, const struct weft_span *span),
+                          void *context)
+{
+    const struct rga *rga = doc->rga;
+    const struct tree *tree = &rga->tree;
+    for (uint32_t i = tree->first; i != TREE_NONE; i = tree_leaf(tree, i)->next) {
+        const struct tree_leaf *leaf = tree_leaf(tree, i);
+        for (uint32_t slot = 0; slot < leaf->count; slot++) {
+            const struct op *op = oplog_at(&rga->log, leaf->op[slot]);
+            uint32_t length = leaf_length(leaf, slot);
+            struct span text = text_view(&rga->text, leaf->iv[slot], length);
+            struct weft_span span = {
+                .id = {agents_id(&rga->agents, op->agent), op->seq + (leaf->iv[slot] - op->iv)},
+                .length = length,
+                .visible = leaf_visible(leaf, slot),
+                .text = text.data,
+                .text_size = text.size,
+            };
+            if (!visit(context, &span))
+                return;
+        }
+    }
+}
+
+const char *weft_doc_check(const struct weft_doc *doc)
+{
+    return rga_check(doc->rga);
+}
