@@ -34,8 +34,8 @@ enum weft_status weft_buffer_reserve(struct weft_buffer *buffer, size_t extra)
         wanted = doubled;
     if (wanted < BUFFER_CAPACITY_MIN)
         wanted = BUFFER_CAPACITY_MIN;
-    uint8_t *data = buffer->allocator.resize(buffer->allocator.context, buffer->data,
-                                             buffer->capacity, wanted);
+    uint8_t *data =
+        buffer->allocator.resize(buffer->allocator.context, buffer->data, buffer->capacity, wanted);
     if (data == NULL)
         return WEFT_NO_MEMORY;
     buffer->data = data;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fixed-width little-endian integers in byte strings, whatever the machine. Includes nothing of weft.
+// Fixed-width little-endian integers in byte strings, whatever the machine. Includes nothing of
+// weft.
 #ifndef WEFT_BASE_ENDIAN_H
 #define WEFT_BASE_ENDIAN_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A hash map u64 -> u32 with open addressing, linear probing and deletion by shifting back. For keys
-// whose number is bounded by a small limit or that no outsider chooses; ordmap.h has no such need.
-// May include: base/memory.h.
+// A hash map u64 -> u32 with open addressing, linear probing and deletion by shifting back. For
+// keys whose number is bounded by a small limit or that no outsider chooses; ordmap.h has no such
+// need. May include: base/memory.h.
 #ifndef WEFT_BASE_MAP_H
 #define WEFT_BASE_MAP_H
 

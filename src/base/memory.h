@@ -8,7 +8,8 @@
 
 #include <weft/memory.h>
 
-/// Counts the bytes that are allocated through it. Must not move while memory_allocator() is in use.
+/// Counts the bytes that are allocated through it. Must not move while memory_allocator() is in
+/// use.
 struct memory {
     struct weft_allocator parent;
     size_t used; // bytes allocated now

@@ -25,9 +25,8 @@ void ordmap_finish(struct ordmap *map)
 bool ordmap_reserve(struct ordmap *map, uint64_t puts)
 {
     uint64_t leaf_splits;
-    uint64_t inner_splits =
-        splits_max(&leaf_splits, puts, puts, map->nodes.count - map->inner, map->inner,
-                   map->height + 1, ORDMAP_FANOUT / 2 - 1);
+    uint64_t inner_splits = splits_max(&leaf_splits, puts, puts, map->nodes.count - map->inner,
+                                       map->inner, map->height + 1, ORDMAP_FANOUT / 2 - 1);
     return pool_reserve(&map->nodes, leaf_splits + inner_splits);
 }
 
@@ -113,8 +112,8 @@ static uint32_t node_split_insert(struct ordmap *map, uint32_t index, uint32_t s
     struct ordmap_node *right = ordmap_node(map, right_index);
     right->next = left->next;
     left->next = right_index;
-    uint32_t kept = slot == ORDMAP_FANOUT && right->next == ORDMAP_NONE ? ORDMAP_FANOUT
-                                                                        : ORDMAP_FANOUT / 2;
+    uint32_t kept =
+        slot == ORDMAP_FANOUT && right->next == ORDMAP_NONE ? ORDMAP_FANOUT : ORDMAP_FANOUT / 2;
     right->count = left->count - kept;
     memcpy(right->key, &left->key[kept], right->count * sizeof left->key[0]);
     memcpy(right->value, &left->value[kept], right->count * sizeof left->value[0]);

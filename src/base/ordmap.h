@@ -2,8 +2,8 @@
 // An ordered map u64 -> u32: a B+tree in one pool of nodes. O(log n) whatever the keys are, so that
 // they may come from outside; iteration ascends.
 //
-//              [ 0 | 70 | 300 ]                 inner: key = least of the child (the first is -inf),
-//              /     |       \                         value = index of the child
+//              [ 0 | 70 | 300 ]                 inner: key = least of the child (the first is
+//              -inf), /     |       \                         value = index of the child
 //     [0 5 9 60]->[70 80 90]->[300 ...]         leaves are linked; node 0 is the leftmost for ever
 //
 // There is no deletion but ordmap_drop() inside of a node: nodes never become empty.
@@ -46,7 +46,8 @@ struct ordmap_at {
 void ordmap_init(struct ordmap *map, const struct weft_allocator *allocator);
 void ordmap_finish(struct ordmap *map);
 
-/// Makes room for `puts` calls of ordmap_put(). @return false, with all as it was, when there is none.
+/// Makes room for `puts` calls of ordmap_put(). @return false, with all as it was, when there is
+/// none.
 bool ordmap_reserve(struct ordmap *map, uint64_t puts);
 
 /// The entry of the greatest key that is at most `key`; nowhere when there is none.

@@ -15,8 +15,8 @@
 
 struct pool {
     uint8_t **pages;
-    uint32_t count;          // elements in use
-    uint32_t capacity;       // elements that there is room for
+    uint32_t count;    // elements in use
+    uint32_t capacity; // elements that there is room for
     uint32_t page_count;
     uint32_t pages_capacity; // of the array of pages
     uint32_t element_size;   // bytes
@@ -42,7 +42,8 @@ static inline bool pool_has_room(const struct pool *pool, uint64_t extra)
 
 /// The element at `index`, with its type and shift known to the compiler: what hot paths use.
 #define POOL_AT(pool, type, page_shift, index)                                                     \
-    (&((type *)(void *)(pool)->pages[(index) >> (page_shift)])[(index) & ((1u << (page_shift)) - 1)])
+    (&((type *)(void *)(pool)                                                                      \
+           ->pages[(index) >> (page_shift)])[(index) & ((1u << (page_shift)) - 1)])
 
 static inline void *pool_at(const struct pool *pool, uint32_t index)
 {

@@ -2,17 +2,18 @@
 // How many nodes a row of insertions can add to a B+tree at most, so that memory is reserved before
 // anything changes. Includes nothing of weft.
 //
-// A node of fanout F is cut into halves of F/2, or at its end when keys arrive in order, which leaves
-// a full node behind. So a leaf is cut by an insertion only if it was (nearly) full before the row
-// began, or after F/2 - 1 insertions since; one insertion cuts at most one leaf, and each cut is one
-// insertion on the level above.
+// A node of fanout F is cut into halves of F/2, or at its end when keys arrive in order, which
+// leaves a full node behind. So a leaf is cut by an insertion only if it was (nearly) full before
+// the row began, or after F/2 - 1 insertions since; one insertion cuts at most one leaf, and each
+// cut is one insertion on the level above.
 #ifndef WEFT_BASE_SPLITS_H
 #define WEFT_BASE_SPLITS_H
 
 #include <stdint.h>
 
 /// @param edits Places where something is inserted. @param entries Entries inserted at them in all.
-/// @param leaves, inner Nodes that exist. @param height Levels above the leaves. @param half F/2 - 1.
+/// @param leaves, inner Nodes that exist. @param height Levels above the leaves. @param half F/2
+/// - 1.
 /// @param leaf_splits_out New leaves at most. @return new inner nodes at most.
 static inline uint64_t splits_max(uint64_t *leaf_splits_out, uint64_t edits, uint64_t entries,
                                   uint64_t leaves, uint64_t inner, uint32_t height, uint32_t half)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// UTF-8 as of Unicode 15, section 3.9, table 3-7: no surrogates, no overlong forms, at most U+10FFFF.
-// May include: base/bytes.h.
+// UTF-8 as of Unicode 15, section 3.9, table 3-7: no surrogates, no overlong forms, at most
+// U+10FFFF. May include: base/bytes.h.
 #ifndef WEFT_BASE_UTF8_H
 #define WEFT_BASE_UTF8_H
 

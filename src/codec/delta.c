@@ -40,8 +40,7 @@ static bool take_columns(struct delta_reader *reader, struct span *input)
            varint_take(&text, input) && take_bytes(&reader->fields, input, fields) &&
            take_bytes(&reader->lengths, input, lengths) &&
            take_bytes(&reader->positions, input, positions) &&
-           take_bytes(&reader->text, input, text) && input->size == 0 &&
-           reader->rows <= fields;
+           take_bytes(&reader->text, input, text) && input->size == 0 && reader->rows <= fields;
 }
 
 enum weft_status delta_reader_init(struct delta_reader *reader,

@@ -49,15 +49,15 @@ struct delta_reader {
     struct span lengths;
     struct span positions;
     struct span text;
-    uint32_t agent;     // index of the row before
-    uint64_t lamport;   // predicted; 0 before the first row
+    uint32_t agent;   // index of the row before
+    uint64_t lamport; // predicted; 0 before the first row
     struct delta_agent inline_states[DELTA_AGENTS_INLINE];
     struct delta_agent *states;
     struct weft_allocator allocator;
 };
 
-/// Opens a delta. @param bytes Borrowed while the reader is used. @param allocator Used when there are
-/// more than DELTA_AGENTS_INLINE agents. @return WEFT_OK, WEFT_MALFORMED, WEFT_UNSUPPORTED or
+/// Opens a delta. @param bytes Borrowed while the reader is used. @param allocator Used when there
+/// are more than DELTA_AGENTS_INLINE agents. @return WEFT_OK, WEFT_MALFORMED, WEFT_UNSUPPORTED or
 /// WEFT_NO_MEMORY.
 enum weft_status delta_reader_init(struct delta_reader *reader,
                                    const struct weft_allocator *allocator, struct span bytes);
@@ -108,8 +108,8 @@ struct delta_writer {
     struct map numbers;        // local index -> number in this delta
     struct delta_row pending;  // not written yet: the next one may go on with it
     bool text_apart;
-    uint64_t rows;             // written
-    uint32_t agent;            // number, of the row before
+    uint64_t rows;  // written
+    uint32_t agent; // number, of the row before
     uint64_t lamport;
 };
 

@@ -191,9 +191,8 @@ static bool goes_on(const struct delta_row *pending, const struct delta_row *row
     return pending->length > 0 && pending->kind == WEFT_RUN_INSERT &&
            row->kind == WEFT_RUN_INSERT && !row->flag && row->agent == pending->agent &&
            row->seq == pending->seq + pending->length &&
-           row->lamport == pending->lamport + pending->length &&
-           row->target_agent == row->agent && row->target_seq == row->seq - 1 &&
-           row->length <= OP_LENGTH_MAX - pending->length;
+           row->lamport == pending->lamport + pending->length && row->target_agent == row->agent &&
+           row->target_seq == row->seq - 1 && row->length <= OP_LENGTH_MAX - pending->length;
 }
 
 enum weft_status delta_writer_add(struct delta_writer *writer, const struct rga *rga,
@@ -246,8 +245,8 @@ enum weft_status delta_writer_end(struct delta_writer *writer, const struct rga 
         return status;
     bool single = writer->rows == 1;
     out->data[out->size++] = DELTA_VERSION;
-    out->data[out->size++] = (uint8_t)((single ? DELTA_SINGLE : 0) |
-                                       (writer->text_apart ? DELTA_TEXT_APART : 0));
+    out->data[out->size++] =
+        (uint8_t)((single ? DELTA_SINGLE : 0) | (writer->text_apart ? DELTA_TEXT_APART : 0));
     put(out, writer->numbers.count);
     put_bytes(out, &writer->agents);
     if (!single) {

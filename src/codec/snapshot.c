@@ -70,8 +70,7 @@ static enum weft_status encode_slots(struct encoder *encoder)
             struct pending_slot *pending = &encoder->pending;
             bool deleted = !leaf_visible(leaf, slot);
             if (pending->length > 0 && pending->op == leaf->op[slot] &&
-                pending->deleted == deleted &&
-                pending->iv + pending->length == leaf->iv[slot]) {
+                pending->deleted == deleted && pending->iv + pending->length == leaf->iv[slot]) {
                 pending->length += leaf_length(leaf, slot);
                 continue;
             }
@@ -214,8 +213,7 @@ static enum weft_status decode_runs(struct rga_load *load, const struct decoder 
     struct weft_run run;
     if (decoder->runs.size == 0)
         return WEFT_OK;
-    enum weft_status status =
-        delta_reader_init(&reader, &load->rga->allocator, decoder->runs);
+    enum weft_status status = delta_reader_init(&reader, &load->rga->allocator, decoder->runs);
     if (status != WEFT_OK)
         return status;
     while ((status = delta_reader_next(&reader, &run)) == WEFT_OK) {
@@ -259,8 +257,8 @@ static bool decode_slots(struct decoder *decoder, struct rga_load_slot *slots, u
             .length = (uint32_t)(bits >> 1),
             .deleted = (bits & 1) != 0,
         };
-        if (!take_text(&slot->text, slot->deleted ? &decoder->tombs : &decoder->text,
-                       slot->length, decoder->ascii))
+        if (!take_text(&slot->text, slot->deleted ? &decoder->tombs : &decoder->text, slot->length,
+                       decoder->ascii))
             return false;
         end = slot->iv + slot->length;
     }

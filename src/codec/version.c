@@ -18,8 +18,7 @@ enum weft_status version_reader_init(struct version_reader *reader, struct span 
     return WEFT_OK;
 }
 
-enum weft_status version_reader_next(struct version_reader *reader,
-                                     struct version_entry *entry_out)
+enum weft_status version_reader_next(struct version_reader *reader, struct version_entry *entry_out)
 {
     struct span rest = reader->rest;
     struct version_entry entry;
@@ -64,7 +63,8 @@ enum weft_status version_put(struct weft_buffer *out, struct version_entry entry
 
 // ------------------------------------------------------------------------------------- two vectors
 
-// Walks two vectors together: for each agent of either its entries, with next 0 where there is none.
+// Walks two vectors together: for each agent of either its entries, with next 0 where there is
+// none.
 struct pair {
     struct version_reader readers[2];
     struct version_entry entries[2]; // read ahead
@@ -122,8 +122,7 @@ enum weft_status weft_version_compare(enum weft_order *order_out, const uint8_t 
     uint64_t nexts[2];
     bool before = false;
     bool after = false;
-    enum weft_status status =
-        pair_init(&pair, (struct span){a, a_size}, (struct span){b, b_size});
+    enum weft_status status = pair_init(&pair, (struct span){a, a_size}, (struct span){b, b_size});
     while (status == WEFT_OK && (status = pair_next(&pair, &agent, nexts)) == WEFT_OK) {
         before = before || nexts[0] < nexts[1];
         after = after || nexts[0] > nexts[1];

@@ -96,8 +96,7 @@ static void put_delete(struct rga *rga, struct chunk *chunk, const struct op *op
     else
         put_head(chunk, ATOM_DELETE, op->lamport + first,
                  (struct weft_id){agents_id(&rga->agents, op->target_agent), target});
-    put_forms(chunk, op_flag(op) ? ATOM_DELETE_BACKWARD : ATOM_DELETE_FORWARD,
-              end - first - 1);
+    put_forms(chunk, op_flag(op) ? ATOM_DELETE_BACKWARD : ATOM_DELETE_FORWARD, end - first - 1);
 }
 
 static void put_other(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t first,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Chains: for each agent a hash over its atoms, the same however runs were cut; and the digest of the
-// document. docs/crdt.md, *Chains*, is the normative text.
+// Chains: for each agent a hash over its atoms, the same however runs were cut; and the digest of
+// the document. docs/crdt.md, *Chains*, is the normative text.
 //
 //   atoms       0 ......... 1023 | 1024 ...... 2047 | 2048 .. next
 //   chunk           chunk 0      |     chunk 1      |   the rest
@@ -22,7 +22,8 @@ struct chain {
     uint32_t next;
 };
 
-/// The chain over all atoms of an agent, borrowed until the next call; NULL when there is no memory.
+/// The chain over all atoms of an agent, borrowed until the next call; NULL when there is no
+/// memory.
 const struct chain *chain_update(struct rga *rga, uint32_t agent);
 
 /// The digest of the document. @return false when there is no memory.

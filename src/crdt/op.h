@@ -63,7 +63,8 @@ static inline uint32_t op_seq_end(const struct op *op)
     return op->seq + op_length(op);
 }
 
-/// Id of the nearest ancestor-or-self that is a right child, for the element at `offset` of the run.
+/// Id of the nearest ancestor-or-self that is a right child, for the element at `offset` of the
+/// run.
 static inline struct op_key op_right_key(const struct op *op, uint32_t offset)
 {
     if (offset > 0 || !op_flag(op))

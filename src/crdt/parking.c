@@ -80,8 +80,7 @@ static void wait_for(struct parking *parking, uint32_t index, struct weft_id mis
     parked->left = PARKED_NONE;
     parked->right = PARKED_NONE;
     uint32_t top = map_find(&parking->waiting, missing.agent);
-    map_set(&parking->waiting, missing.agent,
-            top == MAP_NONE ? index : merge(parking, top, index));
+    map_set(&parking->waiting, missing.agent, top == MAP_NONE ? index : merge(parking, top, index));
 }
 
 enum weft_status parking_add(struct parking *parking, const struct weft_run *run,
@@ -97,7 +96,8 @@ enum weft_status parking_add(struct parking *parking, const struct weft_run *run
         run->text_size > parking->bytes_max - parking->bytes)
         return WEFT_LIMIT;
     if ((parking->free == PARKED_NONE && !pool_reserve(&parking->pool, 1)) ||
-        !map_reserve(&parking->waiting, parking->count + 1 - parking->waiting.count) || !map_reserve(&parking->known, 1))
+        !map_reserve(&parking->waiting, parking->count + 1 - parking->waiting.count) ||
+        !map_reserve(&parking->known, 1))
         return WEFT_NO_MEMORY;
     uint8_t *text = NULL;
     if (run->text_size > 0) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Runs whose causes are missing, each waiting for one atom, within limits on their number and bytes.
+// Runs whose causes are missing, each waiting for one atom, within limits on their number and
+// bytes.
 //
 //   waiting:  agent -> heap of the runs that wait for an atom of it, least seq on top
 //
-// The heaps are skew heaps (Sleator and Tarjan 1986) with links in the runs; merging is a loop, so no
-// chain of dependencies makes the stack grow. May include: base, weft/doc.h.
+// The heaps are skew heaps (Sleator and Tarjan 1986) with links in the runs; merging is a loop, so
+// no chain of dependencies makes the stack grow. May include: base, weft/doc.h.
 #ifndef WEFT_CRDT_PARKING_H
 #define WEFT_CRDT_PARKING_H
 
@@ -18,17 +19,17 @@
 /// A run kept aside. Its text is a copy that the parking owns.
 struct parked {
     struct weft_run run;
-    uint64_t seq;   // of the atom that it waits for
-    uint32_t left;  // heap links; `left` also links those that are free and those that are ready
+    uint64_t seq;  // of the atom that it waits for
+    uint32_t left; // heap links; `left` also links those that are free and those that are ready
     uint32_t right;
 };
 
 struct parking {
-    struct pool pool;    // struct parked
-    struct map waiting;  // agent -> top of its heap
-    struct map known;    // mix of (agent, seq) of a parked run -> its index
-    uint32_t free;       // first unused one, PARKED_NONE
-    uint32_t ready;      // first one whose atom has come, PARKED_NONE
+    struct pool pool;   // struct parked
+    struct map waiting; // agent -> top of its heap
+    struct map known;   // mix of (agent, seq) of a parked run -> its index
+    uint32_t free;      // first unused one, PARKED_NONE
+    uint32_t ready;     // first one whose atom has come, PARKED_NONE
     uint32_t count;
     uint32_t count_max;
     size_t bytes;

@@ -74,7 +74,8 @@ void rga_finish(struct rga *rga)
 
 bool rga_reserve(struct rga *rga, const struct rga_need *need)
 {
-    // A run is cut where a page of text ends; each piece is a row, a slot, and may cut another slot.
+    // A run is cut where a page of text ends; each piece is a row, a slot, and may cut another
+    // slot.
     uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
     return oplog_reserve(&rga->log, rows) && tree_reserve(&rga->tree, 2 * rows, 2 * rows) &&
            text_reserve(&rga->text, need->elements, need->bytes) &&
@@ -99,8 +100,8 @@ enum weft_status rga_batch_begin(struct rga *rga, const struct rga_batch *batch)
     if (batch->elements > rga->limits.elements_max - rga->text.length ||
         batch->elements + batch->deleted > OP_LAMPORT_MAX - rga->lamport)
         return WEFT_LIMIT;
-    // Deletes make a row for each slot that they meet and cut two; inserts make one, and one more for
-    // each page of text that they begin.
+    // Deletes make a row for each slot that they meet and cut two; inserts make one, and one more
+    // for each page of text that they begin.
     uint64_t inserts = batch->edits + batch->elements / TEXT_PAGE_ELEMENTS + 1;
     uint64_t deletes = rga->tree.slots + 2 * batch->edits;
     if (deletes > batch->deleted)

@@ -3,17 +3,16 @@
 //
 // Every element has a parent and a side. Document order is the in-order walk of that tree: left
 // children of n in ascending id, n, right children in descending id; id = (Lamport time, agent).
-// Without left children this is RGA to the letter. What the code does instead of walking a tree, with
-// two keys per element, is in rga_place.c; why it converges, in docs/crdt.md.
+// Without left children this is RGA to the letter. What the code does instead of walking a tree,
+// with two keys per element, is in rga_place.c; why it converges, in docs/crdt.md.
 //
 //   agents   who                     log    all operations, in arrival order
 //   text     all elements' text      tree   all elements in document order
 //   parking  runs whose causes are missing
 //   chains   hashes over what each agent did
 //
-// All memory of a change is reserved before its first step: rga_reserve() fails and nothing changed,
-// or what follows cannot fail for want of memory.
-// May include: base, crdt.
+// All memory of a change is reserved before its first step: rga_reserve() fails and nothing
+// changed, or what follows cannot fail for want of memory. May include: base, crdt.
 #ifndef WEFT_CRDT_RGA_H
 #define WEFT_CRDT_RGA_H
 
@@ -43,12 +42,12 @@ struct rga {
     struct text text;
     struct tree tree;
     struct parking parking;
-    struct pool chains;  // struct chain
+    struct pool chains;    // struct chain
     uint64_t digest_atoms; // what `digest` was computed for; UINT64_MAX: for nothing
     struct weft_digest digest;
-    uint32_t lamport;    // greatest of all atoms
-    uint32_t local;      // whom local edits belong to; AGENT_NONE
-    bool batch;          // local edits have been reserved for
+    uint32_t lamport; // greatest of all atoms
+    uint32_t local;   // whom local edits belong to; AGENT_NONE
+    bool batch;       // local edits have been reserved for
     struct rga_observer observer;
 };
 
@@ -83,10 +82,8 @@ void rga_trim(struct rga *rga);
 
 /// Local edits; see weft/doc.h.
 enum weft_status rga_set_agent(struct rga *rga, uint64_t id);
-enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index,
-                            struct span text);
-enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index,
-                            uint64_t length);
+enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index, struct span text);
+enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index, uint64_t length);
 
 /// A row of local edits that must all happen or none.
 struct rga_batch {
@@ -110,7 +107,8 @@ enum rga_outcome rga_apply(struct rga *rga, const struct weft_run *run, uint32_t
 uint64_t rga_initial_agent(const struct rga *rga, struct weft_id parent, uint64_t lamport,
                            struct span text);
 
-/// Whether the run of a known agent of the reserved class, of kind insert, is the one that its id says.
+/// Whether the run of a known agent of the reserved class, of kind insert, is the one that its id
+/// says.
 bool rga_check_initial(struct rga *rga, uint32_t agent);
 
 /// The row of the element with this id, or OP_NONE when there is no such element.
@@ -118,9 +116,9 @@ uint32_t rga_find_element(struct rga *rga, struct weft_id id);
 /// Where an element of row `row` stands.
 struct tree_at rga_locate(struct rga *rga, uint32_t row, uint32_t seq);
 
-// Loading what was kept, into an empty sequence: the runs in order, without their text; then the slots,
-// in document order and with their text; then rga_load_finish(). Everything is checked but the order
-// (invariant O1).
+// Loading what was kept, into an empty sequence: the runs in order, without their text; then the
+// slots, in document order and with their text; then rga_load_finish(). Everything is checked but
+// the order (invariant O1).
 
 /// A slot as it was kept.
 struct rga_load_slot {
@@ -144,8 +142,8 @@ bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need
 void rga_load_finish(struct rga_load *load);
 /// @return WEFT_OK, WEFT_MALFORMED (the run is not valid here), WEFT_LIMIT or WEFT_NO_MEMORY.
 enum weft_status rga_load_run(struct rga_load *load, const struct weft_run *run);
-/// After the last run. @return WEFT_OK, WEFT_MALFORMED (slots are not all elements, each once, in its
-/// state) or WEFT_NO_MEMORY.
+/// After the last run. @return WEFT_OK, WEFT_MALFORMED (slots are not all elements, each once, in
+/// its state) or WEFT_NO_MEMORY.
 enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count);
 
 /// Checks every invariant. @return NULL or the sentence of the first that does not hold.

@@ -7,10 +7,10 @@
 
 // The part of a run that is new here.
 struct incoming {
-    uint32_t agent;  // AGENT_NONE: not known yet
-    uint32_t next;   // the agent's
-    uint32_t known;  // atoms of the run that are known
-    uint32_t seq;    // of the first new atom
+    uint32_t agent; // AGENT_NONE: not known yet
+    uint32_t next;  // the agent's
+    uint32_t known; // atoms of the run that are known
+    uint32_t seq;   // of the first new atom
     uint32_t lamport;
     uint32_t length; // new atoms
 };
@@ -30,8 +30,7 @@ static struct incoming incoming_of(struct rga *rga, const struct weft_run *run)
 }
 
 // Whether the run goes on where the known part of it ended.
-static bool continues(const struct rga *rga, const struct weft_run *run,
-                      const struct incoming *in)
+static bool continues(const struct rga *rga, const struct weft_run *run, const struct incoming *in)
 {
     const struct agent *agent = agents_at(&rga->agents, in->agent);
     return run->kind <= WEFT_RUN_DELETE && !rga_is_reserved(run->agent) &&
@@ -53,8 +52,8 @@ static bool extend_last(struct rga *rga, const struct weft_run *run, const struc
 {
     struct tree *tree = &rga->tree;
     struct op *last = oplog_last(&rga->log);
-    if (last == NULL || tree->recent.leaf == TREE_NONE || left || last->agent != in->agent || in->seq == 0 ||
-        parent.agent != run->agent || parent.seq != in->seq - 1 ||
+    if (last == NULL || tree->recent.leaf == TREE_NONE || left || last->agent != in->agent ||
+        in->seq == 0 || parent.agent != run->agent || parent.seq != in->seq - 1 ||
         op_kind(last) != WEFT_RUN_INSERT || op_seq_end(last) != in->seq ||
         last->lamport + op_length(last) != in->lamport ||
         last->iv + op_length(last) != rga->text.length ||

@@ -31,8 +31,7 @@ static const char *check_slot(struct check *check, uint32_t leaf_index, uint32_t
     if (leaf->op[slot] >= rga->log.ops.count)
         return "T3: a slot lies in one insert row";
     const struct op *op = oplog_at(&rga->log, leaf->op[slot]);
-    if (op_kind(op) != WEFT_RUN_INSERT || iv < op->iv ||
-        iv + length > op->iv + op_length(op))
+    if (op_kind(op) != WEFT_RUN_INSERT || iv < op->iv || iv + length > op->iv + op_length(op))
         return "T3: a slot lies in one insert row";
     if (slot > 0 && !leaf_visible(leaf, slot) && !leaf_visible(leaf, slot - 1) &&
         leaf->op[slot - 1] == leaf->op[slot] &&
@@ -167,8 +166,8 @@ static const char *check_row(struct rga *rga, uint32_t row, uint32_t *iv)
 {
     const struct op *op = oplog_at(&rga->log, row);
     const struct agent *agent = agents_at(&rga->agents, op->agent);
-    if (op_length(op) == 0 || op->agent >= rga->agents.pool.count ||
-        op_seq_end(op) > agent->next || oplog_find(&rga->log, op->agent, op->seq) != row ||
+    if (op_length(op) == 0 || op->agent >= rga->agents.pool.count || op_seq_end(op) > agent->next ||
+        oplog_find(&rga->log, op->agent, op->seq) != row ||
         oplog_find(&rga->log, op->agent, op_seq_end(op) - 1) != row)
         return "L1: every atom is found by its id";
     if (op->lamport <= op->seq || op->lamport + op_length(op) - 1 > rga->lamport)

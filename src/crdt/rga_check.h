@@ -5,8 +5,8 @@
 
 #include "crdt/rga.h"
 
-/// Walks the tree of elements as docs/crdt.md defines the order, and compares: O1 the order, O2 that
-/// exactly the elements are hidden that some atom deletes. @return as rga_check().
+/// Walks the tree of elements as docs/crdt.md defines the order, and compares: O1 the order, O2
+/// that exactly the elements are hidden that some atom deletes. @return as rga_check().
 const char *rga_check_order(struct rga *rga);
 
 #endif

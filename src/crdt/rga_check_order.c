@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The order of the sequence against its definition: the in-order walk of the tree of elements, which is
-// built here from the log alone, with nothing of the tree of slots.
+// The order of the sequence against its definition: the in-order walk of the tree of elements,
+// which is built here from the log alone, with nothing of the tree of slots.
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,13 +16,13 @@ struct head {
     uint64_t agent;
 };
 
-// A row that the walk is in the middle of: its next element, and the right children of the one before
-// that are still to come.
+// A row that the walk is in the middle of: its next element, and the right children of the one
+// before that are still to come.
 struct frame {
     const struct op *op;
-    uint32_t offset;    // of the next element in the row
-    uint32_t left;      // head of the next left child of the next element, NO_ENTRY when done
-    uint32_t right;     // head of the next right child of the element before
+    uint32_t offset; // of the next element in the row
+    uint32_t left;   // head of the next left child of the next element, NO_ENTRY when done
+    uint32_t right;  // head of the next right child of the element before
     bool left_entered;
 };
 
@@ -32,7 +32,7 @@ struct walk {
     uint32_t count;
     struct frame *stack; // a frame per row at most, and the root's
     uint32_t depth;
-    uint8_t *deleted; // a bit per element
+    uint8_t *deleted;  // a bit per element
     struct tree_at at; // where the sequence says that the walk is
     const char *broken;
 };
@@ -80,8 +80,8 @@ static bool collect(struct walk *walk)
                 uint32_t target = oplog_find(&rga->log, op->target_agent, seq);
                 if (target == OP_NONE || op_kind(oplog_at(&rga->log, target)) != WEFT_RUN_INSERT)
                     return false;
-                uint32_t iv = oplog_at(&rga->log, target)->iv + seq -
-                              oplog_at(&rga->log, target)->seq;
+                uint32_t iv =
+                    oplog_at(&rga->log, target)->iv + seq - oplog_at(&rga->log, target)->seq;
                 walk->deleted[iv / 8] |= (uint8_t)(1u << iv % 8);
             }
         }
@@ -89,8 +89,8 @@ static bool collect(struct walk *walk)
             continue;
         uint64_t parent = 0;
         if (op->target_agent != AGENT_NONE) {
-            const struct op *target = oplog_at(
-                &rga->log, oplog_find(&rga->log, op->target_agent, op->target_seq));
+            const struct op *target =
+                oplog_at(&rga->log, oplog_find(&rga->log, op->target_agent, op->target_seq));
             parent = (uint64_t)target->iv + (op->target_seq - target->seq) + 1;
         }
         walk->heads[walk->count++] = (struct head){

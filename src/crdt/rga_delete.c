@@ -28,8 +28,7 @@ static bool cursor_at(struct rga *rga, uint32_t index, struct tree_at *at_out)
 }
 
 // Scalars before unit position `index`; false when that is inside of a character.
-static bool to_scalars(struct rga *rga, enum weft_unit unit, uint32_t index,
-                       uint32_t *scalars_out)
+static bool to_scalars(struct rga *rga, enum weft_unit unit, uint32_t index, uint32_t *scalars_out)
 {
     struct tree *tree = &rga->tree;
     if (index == tree->total.units[unit]) {
@@ -111,8 +110,7 @@ static void delete_range(struct rga *rga, struct tree_at at, uint32_t index, uin
     tree->cursor_start = index;
 }
 
-enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index,
-                            uint64_t length)
+enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index, uint64_t length)
 {
     unit = text_unit(&rga->text, unit);
     uint64_t total = rga->tree.total.units[unit];
@@ -120,8 +118,8 @@ enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index
         return WEFT_RANGE;
     uint32_t first = (uint32_t)index;
     uint32_t end = (uint32_t)(index + length);
-    if (unit != WEFT_SCALARS && (!to_scalars(rga, unit, first, &first) ||
-                                 !to_scalars(rga, unit, end, &end)))
+    if (unit != WEFT_SCALARS &&
+        (!to_scalars(rga, unit, first, &first) || !to_scalars(rga, unit, end, &end)))
         return WEFT_RANGE;
     if (rga->local == AGENT_NONE)
         return WEFT_INVALID;

@@ -62,7 +62,8 @@ struct rga_targets {
 };
 /// The first piece of known atoms [seq, end).
 struct rga_targets rga_targets_at(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t end);
-/// Whether all targets of a delete, which must be known atoms, are elements with lesser Lamport times.
+/// Whether all targets of a delete, which must be known atoms, are elements with lesser Lamport
+/// times.
 bool rga_targets_are_valid(struct rga *rga, uint32_t agent, const struct op *op);
 
 /// Counts new atoms as known.

@@ -50,8 +50,8 @@ struct tree_at rga_insert_run(struct rga *rga, const struct rga_insertion *inser
 
 // ------------------------------------------------------------------------------------ local edits
 
-// From where the last local edit was: the slot with the visible scalar before `index`, if it is in the
-// same leaf. Returns false when the place must be looked up from the root.
+// From where the last local edit was: the slot with the visible scalar before `index`, if it is in
+// the same leaf. Returns false when the place must be looked up from the root.
 static bool cursor_before(struct rga *rga, uint32_t index, struct tree_at *at_out)
 {
     struct tree *tree = &rga->tree;
@@ -75,8 +75,7 @@ static bool cursor_before(struct rga *rga, uint32_t index, struct tree_at *at_ou
 }
 
 // The place after `index` > 0 visible units. Returns false when that is inside of a character.
-static bool seek_after(struct rga *rga, enum weft_unit unit, uint32_t index,
-                       struct tree_at *at_out)
+static bool seek_after(struct rga *rga, enum weft_unit unit, uint32_t index, struct tree_at *at_out)
 {
     if (unit == WEFT_SCALARS && cursor_before(rga, index, at_out))
         return true;
@@ -90,8 +89,8 @@ static bool seek_after(struct rga *rga, enum weft_unit unit, uint32_t index,
     return start + weight.units[unit] == index;
 }
 
-// Typing on: the last row is ours, ends with the newest element, and the cursor is at its end. Nobody
-// can have hung anything on that element, so the run and its slot just grow.
+// Typing on: the last row is ours, ends with the newest element, and the cursor is at its end.
+// Nobody can have hung anything on that element, so the run and its slot just grow.
 static bool extend_run(struct rga *rga, uint32_t index, struct span text, uint32_t length)
 {
     struct tree *tree = &rga->tree;
@@ -144,8 +143,7 @@ static void insert_new_run(struct rga *rga, uint32_t index, struct tree_at at, s
     rga->tree.cursor_start = index + length - last;
 }
 
-enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index,
-                            struct span text)
+enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index, struct span text)
 {
     struct utf8_counts counts;
     unit = text_unit(&rga->text, unit);

@@ -71,8 +71,8 @@ static enum weft_status load_insert(struct rga_load *load, const struct weft_run
         const struct op *parent = oplog_at(&rga->log, row);
         op->target_agent = parent->agent;
         op->target_seq = (uint32_t)run->target.seq;
-        op->inherited = run->left ? op_right_key(parent, op->target_seq - parent->seq)
-                                  : op_left_key(parent);
+        op->inherited =
+            run->left ? op_right_key(parent, op->target_seq - parent->seq) : op_left_key(parent);
     }
     for (uint32_t left = run->length; left > 0;) {
         uint32_t room = TEXT_PAGE_ELEMENTS - (load->elements & (TEXT_PAGE_ELEMENTS - 1));
@@ -211,7 +211,8 @@ static bool place_slots(struct rga_load *load, struct rga_load_slot *slots, uint
     return rga->text.length == load->elements;
 }
 
-// Slots that touch as one tombstone do not stay apart; a hostile snapshot may have cut them.
+// Slots that touch as one tombstone do not stay apart: rows that were two when they were kept may be
+// one now.
 static bool touches(const struct rga_load_slot *before, const struct rga_load_slot *slot)
 {
     return before->deleted && slot->deleted && before->row == slot->row &&
@@ -222,16 +223,17 @@ static enum weft_status build_tree(struct rga_load *load, struct rga_load_slot *
                                    uint32_t count, const uint32_t *order)
 {
     struct rga *rga = load->rga;
-    for (uint32_t i = 1; i < count; i++) {
-        if (touches(&slots[i - 1], &slots[i]))
-            return WEFT_MALFORMED;
-    }
     if (!tree_load_reserve(&rga->tree, count))
         return WEFT_NO_MEMORY;
-    for (uint32_t i = 0; i < count; i++)
-        slots[i].leaf =
-            tree_load_slot(&rga->tree, slots[i].row, slots[i].iv,
-                           slots[i].length | (slots[i].deleted ? TREE_TOMBSTONE : 0));
+    for (uint32_t i = 0, next; i < count; i = next) {
+        uint32_t length = slots[i].length;
+        for (next = i + 1; next < count && touches(&slots[next - 1], &slots[next]); next++)
+            length += slots[next].length;
+        uint32_t leaf = tree_load_slot(&rga->tree, slots[i].row, slots[i].iv,
+                                       length | (slots[i].deleted ? TREE_TOMBSTONE : 0));
+        for (uint32_t j = i; j < next; j++)
+            slots[j].leaf = leaf;
+    }
     for (uint32_t i = 0; i < count; i++)
         tree_load_id(&rga->tree, slots[order[i]].iv, slots[order[i]].leaf);
     tree_load_finish(&rga->tree);

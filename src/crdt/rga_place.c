@@ -29,7 +29,8 @@ static struct op_key slot_left_key(const struct rga *rga, const struct tree_leaf
     return op_left_key(oplog_at(&rga->log, leaf->op[slot]));
 }
 
-// From slot `slot` of `leaf` rightward: the place before the first slot whose right key is not greater.
+// From slot `slot` of `leaf` rightward: the place before the first slot whose right key is not
+// greater.
 static struct tree_at skip_right(const struct rga *rga, uint32_t leaf, uint32_t slot,
                                  struct op_key key)
 {

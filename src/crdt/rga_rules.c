@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The rules that make a run *invalid*: each a pure function of the run and of the operations that it
-// names or follows, so that every replica leaves out the same runs. docs/crdt.md numbers them.
+// The rules that make a run *invalid*: each a pure function of the run and of the operations that
+// it names or follows, so that every replica leaves out the same runs. docs/crdt.md numbers them.
 #include "crdt/rga_impl.h"
 
-// ------------------------------------------------------------------- rules that need no past at all
+// ------------------------------------------------------------------- rules that need no past at
+// all
 
 static bool initial_is_valid(const struct rga *rga, const struct weft_run *run, bool text_known)
 {
@@ -42,7 +43,8 @@ bool rga_run_is_valid(const struct rga *rga, const struct weft_run *run, bool te
         return false;
     if (run->kind > WEFT_RUN_DELETE)
         return !rga_is_reserved(run->agent) && (run->kind != WEFT_RUN_NOP || run->text_size == 0);
-    return target_is_valid(run) && (!rga_is_reserved(run->agent) || initial_is_valid(rga, run, text_known));
+    return target_is_valid(run) &&
+           (!rga_is_reserved(run->agent) || initial_is_valid(rga, run, text_known));
 }
 
 // --------------------------------------------------------------------------------- with the past
@@ -67,8 +69,7 @@ enum rga_outcome rga_find_parent(struct rga *rga, struct weft_id parent, uint32_
     }
     uint32_t row = oplog_find(&rga->log, agent, (uint32_t)parent.seq);
     const struct op *op = oplog_at(&rga->log, row);
-    if (op_kind(op) != WEFT_RUN_INSERT ||
-        op->lamport + ((uint32_t)parent.seq - op->seq) >= lamport)
+    if (op_kind(op) != WEFT_RUN_INSERT || op->lamport + ((uint32_t)parent.seq - op->seq) >= lamport)
         return RGA_INVALID;
     *row_out = row;
     return RGA_APPLIED;
@@ -81,7 +82,8 @@ struct rga_targets rga_targets_at(struct rga *rga, uint32_t agent, uint32_t seq,
     return (struct rga_targets){op, seq, row_end < end ? row_end : end};
 }
 
-// All targets must be elements, each with a Lamport time less than that of the atom that deletes it.
+// All targets must be elements, each with a Lamport time less than that of the atom that deletes
+// it.
 bool rga_targets_are_valid(struct rga *rga, uint32_t agent, const struct op *op)
 {
     uint32_t length = op_length(op);

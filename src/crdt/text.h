@@ -7,8 +7,8 @@
 //     samples: NULL              samples: at iv 0, 64,   other has the byte offset and the count of
 //                                128, ... of the page    characters past U+FFFF at every 64th
 //
-// What is appended at once stays in one page (text_room() says how much fits), so that the text of a
-// run is one piece of memory. May include: base.
+// What is appended at once stays in one page (text_room() says how much fits), so that the text of
+// a run is one piece of memory. May include: base.
 #ifndef WEFT_CRDT_TEXT_H
 #define WEFT_CRDT_TEXT_H
 
@@ -49,9 +49,9 @@ struct text {
     struct text_page *pages;
     uint32_t page_count;
     uint32_t pages_capacity;
-    uint32_t length;  // elements
+    uint32_t length; // elements
     uint32_t bytes;
-    uint32_t astral;  // characters past U+FFFF
+    uint32_t astral; // characters past U+FFFF
     struct weft_allocator allocator;
 };
 
@@ -59,11 +59,12 @@ struct text {
 void text_init(struct text *text, const struct weft_allocator *allocator);
 void text_finish(struct text *text);
 
-/// Makes room for so much more text. @return false, with the contents as they were, when there is none.
+/// Makes room for so much more text. @return false, with the contents as they were, when there is
+/// none.
 bool text_reserve(struct text *text, uint64_t elements, uint64_t bytes);
 
-/// Appends what is valid UTF-8 of `elements` characters, at most text_room() of them and one at least.
-/// Room must have been reserved.
+/// Appends what is valid UTF-8 of `elements` characters, at most text_room() of them and one at
+/// least. Room must have been reserved.
 void text_append(struct text *text, struct span utf8, uint32_t elements);
 
 /// Elements that still fit into the page that text_append() would write to.

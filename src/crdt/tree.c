@@ -86,8 +86,7 @@ struct tree_minima leaf_minima(const struct tree *tree, const struct tree_leaf *
     struct tree_minima minima = {UINT64_MAX, UINT64_MAX};
     for (uint32_t i = first; i < end; i++) {
         const struct op *op = oplog_at(tree->log, leaf->op[i]);
-        uint64_t right =
-            op_key_rank(tree->agents, op_right_key(op, leaf->iv[i] - op->iv));
+        uint64_t right = op_key_rank(tree->agents, op_right_key(op, leaf->iv[i] - op->iv));
         uint64_t left = op_key_rank(tree->agents, op_left_key(op));
         minima.right = right < minima.right ? right : minima.right;
         minima.left = left < minima.left ? left : minima.left;
@@ -226,7 +225,8 @@ uint32_t tree_index(struct tree *tree, enum weft_unit unit, struct tree_at at)
     return index;
 }
 
-// Slot next to `from` (exclusive; -1 or the count for all) whose minimum is at most `rank`; -1: none.
+// Slot next to `from` (exclusive; -1 or the count for all) whose minimum is at most `rank`; -1:
+// none.
 static int node_skip(const struct tree_node *node, int from, uint64_t rank, bool leftward)
 {
     const uint64_t *minima = leftward ? node->left_min : node->right_min;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
-// The sequence in document order: a B+tree of pieces of runs, and the way from an element to its leaf.
+// The sequence in document order: a B+tree of pieces of runs, and the way from an element to its
+// leaf.
 //
 //             [ node: child | units visible | least right key | least left key ]
 //                 |                         |                         |
-//   [ leaf: len iv op | len iv op | ... ] <-> [ leaf ] <-> ... <-> [ leaf ]   32 slots each, in arrays
+//   [ leaf: len iv op | len iv op | ... ] <-> [ leaf ] <-> ... <-> [ leaf ]   32 slots each, in
+//   arrays
 //
-// A slot is [iv, iv + len) of ONE row of the operation log in one state, visible or deleted; so keys,
-// agent and seq of any element are its row and an offset: O(1). The `ids` map is run-length: iv ->
-// leaf, one entry for neighbours in iv that share a leaf, so that cutting a slot inside of a leaf does
-// not touch it. Tombstones of one row that touch, in the leaf and in iv, are one slot.
+// A slot is [iv, iv + len) of ONE row of the operation log in one state, visible or deleted; so
+// keys, agent and seq of any element are its row and an offset: O(1). The `ids` map is run-length:
+// iv -> leaf, one entry for neighbours in iv that share a leaf, so that cutting a slot inside of a
+// leaf does not touch it. Tombstones of one row that touch, in the leaf and in iv, are one slot.
 //
 // The nodes' minima are what makes the skipping of greater siblings O(log n): they bound the keys
-// (crdt/op.h) below a child from below. Counts of one leaf, the last one edited, reach the nodes above
-// late: see tree_flush().
+// (crdt/op.h) below a child from below. Counts of one leaf, the last one edited, reach the nodes
+// above late: see tree_flush().
 //
 // Leaves are never freed; an index to one stays good, a slot number only until the next change.
 // May include: base, crdt/oplog.h, crdt/text.h.
@@ -84,8 +86,8 @@ void tree_init(struct tree *tree, const struct weft_allocator *allocator,
                const struct agents *agents, const struct oplog *log, const struct text *text);
 void tree_finish(struct tree *tree);
 
-/// Makes room for `slots` new slots in `places` places. @return false, with all as it was, when there
-/// is none.
+/// Makes room for `slots` new slots in `places` places. @return false, with all as it was, when
+/// there is none.
 bool tree_reserve(struct tree *tree, uint64_t places, uint64_t slots);
 
 /// Inserts the newest elements, of row `op`, at a place; their iv are the last of the text store.

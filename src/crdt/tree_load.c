@@ -48,8 +48,8 @@ void tree_load_id(struct tree *tree, uint32_t iv, uint32_t leaf)
 }
 
 // Appends an entry to the node that is being filled, or to a new one.
-static void append_entry(struct tree *tree, uint32_t *filling, uint32_t child,
-                         struct weight weight, struct tree_minima minima)
+static void append_entry(struct tree *tree, uint32_t *filling, uint32_t child, struct weight weight,
+                         struct tree_minima minima)
 {
     if (*filling == TREE_NONE || tree_node(tree, *filling)->count == FILL)
         *filling = tree_create_node(tree);

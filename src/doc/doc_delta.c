@@ -76,8 +76,8 @@ void doc_unpark(struct weft_doc *doc, struct weft_apply_result *result)
     }
 }
 
-static void park(struct weft_doc *doc, struct weft_apply_result *result,
-                 enum weft_apply_mode mode, const struct weft_run *run, struct weft_id missing)
+static void park(struct weft_doc *doc, struct weft_apply_result *result, enum weft_apply_mode mode,
+                 const struct weft_run *run, struct weft_id missing)
 {
     enum weft_status status = WEFT_NOT_FOUND;
     if (mode == WEFT_APPLY_PARK)
@@ -173,10 +173,10 @@ enum weft_status weft_doc_version(struct weft_buffer *out, const struct weft_doc
 
 struct weft_delta_reader {
     const struct weft_doc *doc;
-    uint32_t *from;       // per local agent: the first seq to send
-    uint32_t from_count;  // agents that came later are sent whole
-    uint32_t row;         // where reading goes on
-    uint32_t offset;      // in that row, first atom that was not sent
+    uint32_t *from;      // per local agent: the first seq to send
+    uint32_t from_count; // agents that came later are sent whole
+    uint32_t row;        // where reading goes on
+    uint32_t offset;     // in that row, first atom that was not sent
 };
 
 // Marks what `version` has as sent.
@@ -203,7 +203,8 @@ static enum weft_status take_version(struct weft_delta_reader *reader, struct sp
 static void find_start(struct weft_delta_reader *reader)
 {
     struct rga *rga = reader->doc->rga;
-    reader->row = rga->log.ops.count;
+    // The last row may still grow, even when nothing of it is lacking now.
+    reader->row = rga->log.ops.count > 0 ? rga->log.ops.count - 1 : 0;
     for (uint32_t i = 0; i < reader->from_count; i++) {
         if (reader->from[i] >= agents_at(&rga->agents, i)->next)
             continue;
@@ -237,8 +238,8 @@ static void reader_finish(struct weft_delta_reader *reader)
                 reader->from != NULL ? reader->from_count * sizeof reader->from[0] : 0);
 }
 
-// How many atoms of a row from `first` on have at most `size` bytes of text; rows that cannot be cut
-// have all or none.
+// How many atoms of a row from `first` on have at most `size` bytes of text; rows that cannot be
+// cut have all or none.
 static uint32_t fitting(const struct rga *rga, const struct op *op, uint32_t first, size_t size)
 {
     uint32_t length = op_length(op) - first;

@@ -75,8 +75,8 @@ enum weft_status weft_doc_replace_text(struct weft_doc *doc, const uint8_t *text
         status = diff_texts(&doc->rga->allocator, (struct span){old.data, old.size}, wanted,
                             collect, &edits);
     if (status == WEFT_OK)
-        status = replace(doc->rga, (const void *)edits.data,
-                         edits.size / sizeof(struct replacement));
+        status =
+            replace(doc->rga, (const void *)edits.data, edits.size / sizeof(struct replacement));
     weft_buffer_finish(&edits);
     weft_buffer_finish(&old);
     return status;

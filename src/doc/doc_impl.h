@@ -9,8 +9,8 @@
 #include "codec/delta.h"
 #include "crdt/rga.h"
 
-/// A document. The parts that reading may bring up to date (late counts, caches) are behind pointers,
-/// so that reading takes a const document.
+/// A document. The parts that reading may bring up to date (late counts, caches) are behind
+/// pointers, so that reading takes a const document.
 struct weft_doc {
     struct rga *rga;
     struct delta_writer *writer; // scratch of all that encodes

@@ -3,7 +3,8 @@
 #include "base/utf8.h"
 #include "doc/doc_impl.h"
 
-// The longest start of `text` that is one run: whole characters, at most RGA_INITIAL_SIZE_MAX bytes.
+// The longest start of `text` that is one run: whole characters, at most RGA_INITIAL_SIZE_MAX
+// bytes.
 static struct span first_block(struct span text)
 {
     if (text.size <= RGA_INITIAL_SIZE_MAX)

@@ -60,8 +60,7 @@ void weft_doc_visit_runs(const struct weft_doc *doc,
 }
 
 void weft_doc_visit_spans(const struct weft_doc *doc,
-                          bool (*visit)(void *context, const struct weft_span *span),
-                          void *context)
+                          bool (*visit)(void *context, const struct weft_span *span), void *context)
 {
     const struct rga *rga = doc->rga;
     const struct tree *tree = &rga->tree;
