@@ -157,10 +157,12 @@ static void apply_item(struct node *node, const struct queue_item *item, struct 
     }
     if (refusal.code) {
         refuse(node, item->client, item->room_number, item->number, refusal);
+        return; // told, and never acked; what of it was applied is staged all the same
     }
     if (!subscription) {
         return;
     }
+    subscription->accepted = item->number;
     subscription->applied = item->number;
     subscription->resent |= result.runs_duplicate > 0;
     if (subscription->waiting_ms == 0) {
@@ -195,8 +197,8 @@ void edit_gathered(struct node *node, const struct queue_item *item, struct span
     room_unpin(node, item->room);
 }
 
-static void gather(struct node *node, struct client *client, const struct queue_item *item,
-                   struct span delta)
+static void gather(struct node *node, struct client *client, struct subscription *subscription,
+                   const struct queue_item *item, struct span delta)
 {
     if (client->gather_bytes + delta.size > node->limits.client_gather_bytes_max ||
         node->gather.items.size + delta.size > GATHER_BYTES_MAX ||
@@ -207,6 +209,7 @@ static void gather(struct node *node, struct client *client, const struct queue_
         return;
     }
     client->gather_bytes += (uint32_t)delta.size;
+    subscription->accepted = item->number;
     room_pin(node, item->room);
 }
 
@@ -224,7 +227,7 @@ void edit_arrived(struct node *node, struct client_id id, const struct wire_mess
                                 METRICS_REJECT_EPOCH});
         return;
     }
-    if (message->number <= subscription->accepted) {
+    if (message->number <= subscription->numbered) {
         session_close(node, id, WIRE_BAD_REQUEST);
         return;
     }
@@ -236,7 +239,7 @@ void edit_arrived(struct node *node, struct client_id id, const struct wire_mess
         .number = message->number,
         .arrived_ms = node->now_ms,
     };
-    subscription->accepted = message->number;
+    subscription->numbered = message->number;
     if (node->draining) {
         refuse(node, id, message->room, message->number,
                (struct refusal){WIRE_DRAINING, METRICS_REJECT_STORAGE});
@@ -246,7 +249,7 @@ void edit_arrived(struct node *node, struct client_id id, const struct wire_mess
     } else if (journal_accepts(node)) {
         apply_item(node, &item, message->deltas[0]);
     } else {
-        gather(node, client, &item, message->deltas[0]);
+        gather(node, client, subscription, &item, message->deltas[0]);
     }
     subscription_ack(node, subscription);
 }

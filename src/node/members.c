@@ -8,7 +8,7 @@
 #include "node/gossip.h"
 
 #define REDIAL_SEEDS_MS 5000U // while nobody is reached
-#define DIAL_ANYWAY_BEATS 10U // a member that should dial and does not is dialed
+#define DIAL_ANYWAY_BEATS 5U  // a member that should dial and does not is dialed
 
 static void copy_text(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
 {
@@ -40,8 +40,22 @@ uint32_t members_count(const struct node *node)
 
 // ----------------------------------------------------------------------------------------- dialing
 
+static struct seed *find_seed(struct node *node, const char *address)
+{
+    for (uint32_t i = 0; i < node->seed_count; i++) {
+        if (strcmp(node->seeds[i].address, address) == 0) {
+            return &node->seeds[i];
+        }
+    }
+    return NULL;
+}
+
 static void dial(struct node *node, const char *address)
 {
+    struct seed *seed = find_seed(node, address);
+    if (seed) {
+        seed->dialing = true;
+    }
     if (address[0] && strcmp(address, node->gossip_address) != 0) {
         node->links->dial(node->links, span_of_text(address));
     }
@@ -49,20 +63,15 @@ static void dial(struct node *node, const char *address)
 
 static void hang_up(struct node *node, struct member *member)
 {
-    if (member->dialed) {
-        member->dialed = false;
-        node->links->hang_up(node->links, span_of_text(member->gossip_address));
+    struct seed *seed = find_seed(node, member->gossip_address);
+    if (!member->dialed) {
+        return;
     }
-}
-
-static bool is_seed(const struct node *node, const char *address)
-{
-    for (uint32_t i = 0; i < node->seed_count; i++) {
-        if (strcmp(node->seeds[i], address) == 0) {
-            return true;
-        }
+    member->dialed = false;
+    if (seed) {
+        seed->dialing = false;
     }
-    return false;
+    node->links->hang_up(node->links, span_of_text(member->gossip_address));
 }
 
 static void dial_member(struct node *node, struct member *member)
@@ -77,7 +86,7 @@ static void dial_seeds(struct node *node)
 {
     node->seeds_ms = node->now_ms;
     for (uint32_t i = 0; i < node->seed_count; i++) {
-        dial(node, node->seeds[i]);
+        dial(node, node->seeds[i].address);
     }
 }
 
@@ -85,11 +94,12 @@ static enum weft_status add_seed(struct node *node, struct span address)
 {
     char text[PEER_NAME_BYTES_MAX + 1];
     copy_text(text, address);
-    if (!text[0] || is_seed(node, text) || node->seed_count == MEMBERS_MAX ||
+    if (!text[0] || find_seed(node, text) || node->seed_count == MEMBERS_MAX ||
         address.size > PEER_NAME_BYTES_MAX) {
         return WEFT_OK;
     }
-    if (node_grow(node, &node->seeds, &node->seed_capacity, node->seed_count, sizeof(char *))) {
+    if (node_grow(node, &node->seeds, &node->seed_capacity, node->seed_count,
+                  sizeof *node->seeds)) {
         return WEFT_NO_MEMORY;
     }
     char *copy = node_alloc(node, address.size + 1);
@@ -97,7 +107,7 @@ static enum weft_status add_seed(struct node *node, struct span address)
         return WEFT_NO_MEMORY;
     }
     memcpy(copy, text, address.size + 1);
-    node->seeds[node->seed_count++] = copy;
+    node->seeds[node->seed_count++] = (struct seed){copy, false};
     return WEFT_OK;
 }
 
@@ -282,12 +292,17 @@ static struct member *add_member(struct node *node, uint64_t incarnation)
     member->incarnation = incarnation;
     member->lone_ms = node->now_ms;
     node->members[node->member_count++] = member;
+    return member;
+}
+
+/// Its pipes were heard before it was known.
+static void link_pipes(struct node *node, const struct member *member)
+{
     for (uint32_t i = 0; i < node->pipe_count; i++) {
-        if (node->pipes[i].incarnation == incarnation) {
+        if (node->pipes[i].incarnation == member->incarnation) {
             link_pipe(node, &node->pipes[i]);
         }
     }
-    return member;
 }
 
 static bool is_silent(const struct node *node, const struct member *member)
@@ -315,6 +330,13 @@ static void set_state(struct node *node, struct member *member, enum member_stat
         node_log(node, NODE_LOG_NOTICE, state == MEMBER_LEFT ? "member_left" : "member_forgotten",
                  "peer=%s address=%s", member->name, member->gossip_address);
     }
+}
+
+/// Its address may be dialed already, as a seed.
+static void note_dialing(struct node *node, struct member *member)
+{
+    const struct seed *seed = find_seed(node, member->gossip_address);
+    member->dialed = seed && seed->dialing;
 }
 
 /// Someone that the sender knows.
@@ -345,6 +367,8 @@ static void learn(struct node *node, const struct peer_member *known)
         }
         copy_text(member->name, known->name);
         copy_text(member->gossip_address, known->gossip_address);
+        note_dialing(node, member);
+        link_pipes(node, member);
         node->members_dirty = true;
     }
     set_state(node, member, (enum member_state)known->state);
@@ -366,7 +390,9 @@ static void update(struct node *node, struct member *member, const struct peer_m
     copy_text(member->client_address, message->client_address);
     member->flags = message->flags;
     member->heard_ms = node->now_ms;
-    member->dialed |= is_seed(node, member->gossip_address);
+    if (moved) {
+        note_dialing(node, member);
+    }
 }
 
 /// One link per pair.
@@ -399,6 +425,7 @@ struct member *members_heartbeat(struct node *node, const struct peer_message *m
     if (fresh) {
         node_log(node, NODE_LOG_NOTICE, "member_joined", "peer=%s address=%s incarnation=%016llx",
                  member->name, member->gossip_address, (unsigned long long)incarnation);
+        link_pipes(node, member);
     }
     if (message->flags & PEER_LEAVING) {
         set_state(node, member, MEMBER_LEFT);
@@ -468,7 +495,7 @@ void members_finish(struct node *node)
     }
     node->member_count = 0;
     for (uint32_t i = 0; i < node->seed_count; i++) {
-        node_free(node, node->seeds[i], strlen(node->seeds[i]) + 1);
+        node_free(node, node->seeds[i].address, strlen(node->seeds[i].address) + 1);
     }
-    node_free(node, node->seeds, node->seed_capacity * sizeof(char *));
+    node_free(node, node->seeds, node->seed_capacity * sizeof *node->seeds);
 }

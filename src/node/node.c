@@ -449,6 +449,11 @@ bool node_drained(const struct node *node)
            node->dirty_feed_count == 0;
 }
 
+const char *node_name(const struct node *node)
+{
+    return node->name;
+}
+
 const struct node_metrics *node_metrics(const struct node *node)
 {
     return &node->metrics;

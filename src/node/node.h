@@ -146,6 +146,9 @@ void node_step(struct node *node, const struct node_event *event);
 void node_drain(struct node *node);
 bool node_drained(const struct node *node);
 
+/// The name that it was given or gave itself. As long as the node.
+const char *node_name(const struct node *node);
+
 /// Counters and gauges for metrics; see node/metrics.h.
 struct node_metrics;
 const struct node_metrics *node_metrics(const struct node *node);

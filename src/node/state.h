@@ -181,7 +181,8 @@ struct subscription {
     uint64_t cursor;      // the frame that it gets next
     struct weft_delta_reader *reader;
     // Numbers of its edits; cumulative.
-    uint32_t accepted;
+    uint32_t numbered; // the greatest that came
+    uint32_t accepted; // and was not refused
     uint32_t applied;
     uint32_t durable;
     uint32_t replicated;
@@ -321,6 +322,12 @@ struct member {
     bool must_compare;               // it answered GONE, or its history was cut
     uint64_t checkpoint_incarnation; // of the last comparison with it
     uint64_t checkpoint;
+};
+
+/// An address that is dialed because someone said so.
+struct seed {
+    char *address; // owned
+    bool dialing;
 };
 
 /// A link to a peer.
@@ -469,7 +476,7 @@ struct node {
     uint32_t member_count;
     struct pipe pipes[MEMBERS_MAX];
     uint32_t pipe_count;
-    char **seeds; // dialed because told to; owned
+    struct seed *seeds; // dialed because told to
     uint32_t seed_count;
     uint32_t seed_capacity;
     uint64_t seeds_ms;  // when they were dialed last
