@@ -164,18 +164,6 @@ static bool read_parameter(struct http_connection *connection, const struct http
 
 // ------------------------------------------------------------------------------------------ backup
 
-/// An error text of ours within a JSON string.
-static void answer_backup(struct http_connection *connection, uint16_t status, const char *text)
-{
-    char safe[ADMIN_ERROR_BYTES];
-    size_t size = 0;
-    for (const char *c = text; *c != '\0' && size + 1 < sizeof(safe) / 2; c++) {
-        safe[size++] = *c == '"' || *c == '\\' || (unsigned char)*c < 0x20 ? '\'' : *c;
-    }
-    safe[size] = '\0';
-    http_problem(connection, status, http_problem_code(status), safe, NULL);
-}
-
 static void begin_backup(struct admin *admin, struct http_connection *connection,
                          const struct http_head *head)
 {
@@ -190,7 +178,9 @@ static void begin_backup(struct admin *admin, struct http_connection *connection
     }
     enum weft_status status = admin->config.backup(admin->config.context, path, error);
     if (status != WEFT_OK) {
-        answer_backup(connection, status == WEFT_CONFLICT ? 409 : 500, error);
+        bool refused = status == WEFT_CONFLICT;
+        http_problem(connection, refused ? 409 : 500, refused ? WIRE_BAD_REQUEST : WIRE_INTERNAL,
+                     error, NULL);
         return;
     }
     admin->backup = connection;
@@ -205,7 +195,7 @@ void admin_backup_done(struct admin *admin, enum weft_status status, const char 
         return;
     }
     if (status != WEFT_OK) {
-        answer_backup(connection, 500, text);
+        http_problem(connection, 500, WIRE_INTERNAL, text, NULL);
         return;
     }
     http_respond(connection,

@@ -8,6 +8,7 @@
 #include "io/clients_impl.h"
 
 #define SCAN_MS 500
+#define FINISH_MS 1 // between looks whether lws has closed its sockets
 
 static bool admit(void *context)
 {
@@ -93,6 +94,13 @@ static void scan_closed(uv_handle_t *handle)
     clients_handle_closed(handle->data);
 }
 
+static void finish(uv_timer_t *timer)
+{
+    if (clients_socket_finish(timer->data)) {
+        uv_close((uv_handle_t *)timer, scan_closed);
+    }
+}
+
 void clients_close(struct clients *clients)
 {
     if (clients == NULL) {
@@ -102,7 +110,7 @@ void clients_close(struct clients *clients)
     listener_close(clients->listener);
     clients_front_close(clients);
     clients_socket_close(clients);
-    uv_close((uv_handle_t *)&clients->scan, scan_closed);
+    uv_timer_start(&clients->scan, finish, FINISH_MS, FINISH_MS);
 }
 
 const struct address *clients_address(const struct clients *clients)

@@ -66,12 +66,14 @@ struct clients {
     int handles;
     bool draining;
     bool closed;
-    bool context_gone;
 };
 
 // clients_socket.c
 bool clients_socket_open(struct clients *clients);
+/// Begins to close all sockets.
 void clients_socket_close(struct clients *clients);
+/// Frees the context once it has nothing in the loop any more. @return whether it did.
+bool clients_socket_finish(struct clients *clients);
 /// Takes the socket of a checked upgrade.
 void clients_socket_adopt(struct clients *clients, int fd);
 /// Cuts those whose time is over.

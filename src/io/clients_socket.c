@@ -416,24 +416,33 @@ bool clients_socket_open(struct clients *clients)
     return true;
 }
 
-/// Closes the two handles that lws keeps in the loop for itself.
-static void close_handle_of_lws(uv_handle_t *handle, void *context)
-{
-    if (handle->data == context && !uv_is_closing(handle)) {
-        uv_close(handle, NULL);
-    }
-}
-
 void clients_socket_close(struct clients *clients)
 {
-    // Closes all sockets. A second call would free the context, but with a foreign loop 4.1.6 frees
-    // it before the callbacks of its own closing handles, which then use it. So its memory stays,
-    // and a pointer to it so that nobody takes it for lost.
-    static struct lws_context *kept;
     lws_context_destroy(clients->context);
-    uv_walk(&clients->config.loop->uv, close_handle_of_lws, clients->context);
-    kept = clients->context;
-    (void)kept;
+}
+
+struct search {
+    const void *data;
+    bool found;
+};
+
+static void compare_data(uv_handle_t *handle, void *context)
+{
+    struct search *search = context;
+    search->found |= handle->data == search->data;
+}
+
+bool clients_socket_finish(struct clients *clients)
+{
+    // With a foreign loop, lws closes its own two handles when the last socket is closed, and never
+    // frees the context; a second call does. If it came earlier, the handles' callbacks would use
+    // freed memory.
+    struct search search = {clients->context, false};
+    uv_walk(&clients->config.loop->uv, compare_data, &search);
+    if (!search.found) {
+        lws_context_destroy(clients->context);
+    }
+    return !search.found;
 }
 
 void clients_socket_adopt(struct clients *clients, int fd)

@@ -7,6 +7,8 @@
 #include "codec/wire.h"
 #include "io/http_connection.h"
 
+#define DETAIL_BYTES_MAX 1024
+
 uint32_t http_problem_code(uint16_t status)
 {
     switch (status) {
@@ -31,18 +33,35 @@ uint32_t http_problem_code(uint16_t status)
     }
 }
 
+/// The inside of a JSON string; what does not fit is left out.
+static void escape(char *out, size_t out_size, const char *text)
+{
+    size_t size = 0;
+    for (const char *c = text; *c != '\0' && size + 7 < out_size; c++) {
+        if (*c == '"' || *c == '\\') {
+            out[size++] = '\\';
+            out[size++] = *c;
+        } else if ((unsigned char)*c < 0x20) {
+            size += (size_t)snprintf(out + size, 7, "\\u%04x", (unsigned)*c);
+        } else {
+            out[size++] = *c;
+        }
+    }
+    out[size] = '\0';
+}
+
 void http_problem(struct http_connection *connection, uint16_t status, uint32_t code,
                   const char *detail, const char *fields)
 {
-    char body[512];
+    char escaped[DETAIL_BYTES_MAX];
+    char body[DETAIL_BYTES_MAX + 256];
+    escape(escaped, sizeof(escaped), detail);
     int size = snprintf(body, sizeof(body),
                         "{\"title\":\"%s\",\"status\":%u,\"code\":%u,\"reason\":\"%s\","
                         "\"detail\":\"%s\"}\n",
-                        http_status_text(status), status, code, wire_code_reason(code), detail);
-    struct span text = {(const uint8_t *)body,
-                        (size_t)size < sizeof(body) ? (size_t)size : sizeof(body) - 1};
+                        http_status_text(status), status, code, wire_code_reason(code), escaped);
     http_respond(connection, &(struct http_response){.status = status,
                                                      .content_type = "application/problem+json",
-                                                     .body = text,
+                                                     .body = {(const uint8_t *)body, (size_t)size},
                                                      .fields = fields});
 }

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "codec/wire.h"
 #include "io/http_connection.h"
+#include "io/http_problem.h"
 
 #define HEAD_BYTES_MAX 2048
 #define BUFFERS_MAX 3
@@ -290,20 +292,11 @@ void http_respond(struct http_connection *connection, const struct http_response
 
 void http_refuse(struct http_connection *connection, int status, const char *why)
 {
-    char body[256];
-    int size = snprintf(body, sizeof(body),
-                        "{\"title\":\"%s\",\"status\":%d,\"code\":%d,\"detail\":\"%s\"}\n",
-                        http_status_text((uint16_t)status), status,
-                        status == 413   ? 4413
-                        : status >= 500 ? 4529
-                                        : 4400,
-                        why);
     connection->http->counts.refused++;
     connection->keep_alive = false;
-    http_respond(connection, &(struct http_response){.status = (uint16_t)status,
-                                                     .content_type = "application/problem+json",
-                                                     .body = {(const uint8_t *)body, (size_t)size},
-                                                     .close = true});
+    http_problem(connection, (uint16_t)status,
+                 status == 503 ? (uint32_t)WIRE_TOO_MANY : http_problem_code((uint16_t)status), why,
+                 NULL);
 }
 
 // ----------------------------------------------------------------------------------------- streams

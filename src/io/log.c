@@ -74,8 +74,8 @@ static void add_escaped(struct line *line, enum log_format format, const char *b
         unsigned char c = (unsigned char)bytes[i];
         char escape[8];
         if (c < 0x20 || c == 0x7f) {
-            add(line, format == LOG_JSON ? (snprintf(escape, sizeof(escape), "\\u%04x", c), escape)
-                                         : "?");
+            snprintf(escape, sizeof(escape), "\\u%04x", c);
+            add(line, format == LOG_JSON ? escape : "?");
         } else if (format == LOG_JSON && (c == '"' || c == '\\')) {
             char pair[2] = {'\\', (char)c};
             if (line->size + 4 < sizeof(line->text)) {
@@ -126,33 +126,42 @@ static bool is_pair(const char *word)
     return true;
 }
 
+/// Where the value at `at` ends: at the quote that closes it, or before the next pair.
+static const char *value_end(const char *at)
+{
+    const char *end = word_end(at);
+    if (*at == '"') {
+        for (const char *quote = at + 1; (quote = strchr(quote, '"')) != NULL; quote++) {
+            if (quote[1] == ' ' || quote[1] == '\0') {
+                return quote + 1;
+            }
+        }
+    }
+    for (const char *next = end; *next != '\0' && !is_pair(next + 1); next = end) {
+        end = word_end(next + 1);
+    }
+    return end;
+}
+
 /// `key=value` pairs as members of an object; words without a key belong to the value before.
 static void add_details_json(struct line *line, const char *details)
 {
     const char *at = details;
-    while (*at == ' ') {
-        at++;
-    }
     if (*at != '\0' && !is_pair(at)) {
         add_field(line, "details", 7, details, strlen(details));
         return;
     }
     while (*at != '\0') {
         const char *equals = strchr(at, '=');
-        const char *end = word_end(at);
-        const char *next = end;
-        while (*next != '\0') {
-            while (*next == ' ') {
-                next++;
-            }
-            if (*next == '\0' || is_pair(next)) {
-                break;
-            }
-            end = word_end(next);
-            next = end;
+        const char *value = equals + 1;
+        const char *end = value_end(value);
+        bool quoted = end - value >= 2 && *value == '"' && end[-1] == '"';
+        add_field(line, at, (size_t)(equals - at), value + quoted,
+                  (size_t)(end - value) - 2 * quoted);
+        at = end;
+        while (*at != '\0' && !is_pair(at)) { // what follows a closing quote without being a pair
+            at++;
         }
-        add_field(line, at, (size_t)(equals - at), equals + 1, (size_t)(end - equals - 1));
-        at = next;
     }
 }
 

@@ -112,7 +112,7 @@ void store_lmdb_space_check_readers(struct store_lmdb *store)
     pthread_mutex_unlock(&store->mutex);
 }
 
-// --------------------------------------------------------------------------------------- map and
+// ----------------------------------------------------------------------------------------- map and
 // disk
 
 /// Keeps other transactions of this process out while `bytes` become the map's size.

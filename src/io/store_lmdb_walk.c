@@ -358,8 +358,7 @@ enum weft_status store_lmdb_walk_tree(
     return t.status;
 }
 
-// -------------------------------------------------------------------------------------------
-// tables
+// ------------------------------------------------------------------------------------------ tables
 
 struct tables {
     struct store_lmdb_walk *walk;
@@ -406,7 +405,7 @@ enum weft_status store_lmdb_walk_all_tables(struct store_lmdb_walk *walk)
     return status;
 }
 
-// ---------------------------------------------------------------------------------------- free
+// -------------------------------------------------------------------------------------------- free
 // list
 
 struct free_walk {
