@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/store_lmdb_impl.h"
+
 enum { MAP_BYTES_MAX = 96 << 20 };
 
 struct span text_span(const char *text)
@@ -38,8 +40,7 @@ void store_fixture_commit(struct store_fixture *self)
     cr_assert_eq(self->settle(self, group), WEFT_OK);
 }
 
-// --------------------------------------------------------------------------------------
-// directories
+// ------------------------------------------------------------------------------------- directories
 
 void temporary_directory(char *path)
 {
@@ -61,8 +62,7 @@ void remove_directory(const char *path)
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-// ---------------------------------------------------------------------------------------------
-// LMDB
+// -------------------------------------------------------------------------------------------- LMDB
 
 static void lmdb_open(struct store_fixture *self)
 {
@@ -85,6 +85,25 @@ static enum weft_status lmdb_settle(struct store_fixture *self, uint64_t group)
     return status;
 }
 
+static void wait_10_ms(void)
+{
+    struct timespec pause = {0, 10 * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+static void lmdb_finish(struct store_fixture *self, unsigned count)
+{
+    for (unsigned i = 0; i < 2000; i++) {
+        pthread_mutex_lock(&self->lmdb->mutex);
+        bool there = self->lmdb->completion_count >= count;
+        pthread_mutex_unlock(&self->lmdb->mutex);
+        if (there)
+            return;
+        wait_10_ms();
+    }
+    cr_assert_fail("%u groups did not complete", count);
+}
+
 static void lmdb_doom(struct store_fixture *self)
 {
     // More than the map's bound has room for.
@@ -96,11 +115,10 @@ static void lmdb_doom(struct store_fixture *self)
 static void lmdb_recover(struct store_fixture *self)
 {
     // Its transaction was given up; the store's probe finds the room that there is.
-    struct timespec pause = {0, 10 * 1000000};
     for (unsigned i = 0; i < 2000; i++) {
         if (self->store->health(self->store) == STORE_WRITABLE)
             return;
-        nanosleep(&pause, NULL);
+        wait_10_ms();
     }
     cr_assert_fail("the store did not become writable");
 }
@@ -119,8 +137,7 @@ static void lmdb_close(struct store_fixture *self)
     remove_directory(self->path);
 }
 
-// ----------------------------------------------------------------------------------------
-// simulated
+// --------------------------------------------------------------------------------------- simulated
 
 static enum weft_status sim_settle(struct store_fixture *self, uint64_t group)
 {
@@ -132,6 +149,12 @@ static enum weft_status sim_settle(struct store_fixture *self, uint64_t group)
     }
     cr_assert_eq(found, group);
     return status;
+}
+
+static void sim_finish(struct store_fixture *self, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        cr_assert(sim_store_sync(self->sim));
 }
 
 static void sim_doom(struct store_fixture *self)
@@ -160,6 +183,7 @@ void store_fixture_open(struct store_fixture *self, unsigned index)
     if (index == 0) {
         *self = (struct store_fixture){.name = "lmdb",
                                        .settle = lmdb_settle,
+                                       .finish = lmdb_finish,
                                        .doom = lmdb_doom,
                                        .recover = lmdb_recover,
                                        .reopen = lmdb_reopen,
@@ -170,6 +194,7 @@ void store_fixture_open(struct store_fixture *self, unsigned index)
     }
     *self = (struct store_fixture){.name = "sim",
                                    .settle = sim_settle,
+                                   .finish = sim_finish,
                                    .doom = sim_doom,
                                    .recover = sim_recover,
                                    .reopen = sim_reopen,

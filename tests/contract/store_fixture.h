@@ -17,6 +17,8 @@ struct store_fixture {
     struct store *store; // the port; changes with reopen()
     /// The next outcome of a group, waited for. Fails the test if none comes.
     enum weft_status (*settle)(struct store_fixture *self, uint64_t group);
+    /// Waits until `count` outcomes are there, without taking them.
+    void (*finish)(struct store_fixture *self, unsigned count);
     /// Makes the open group one that finds no space; `recover` gives space again and waits until
     /// the store is writable.
     void (*doom)(struct store_fixture *self);

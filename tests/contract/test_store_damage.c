@@ -175,6 +175,204 @@ Test(store_damage, any_flipped_bit_is_found_or_changes_nothing)
     remove_directory(path);
 }
 
+// What a flipped bit seldom hits: each of these is one number that LMDB trusts.
+
+enum { PAGE_BYTES = 4096, PAGE_HEADER = 16 };
+
+struct image {
+    char path[64];
+    int fd;
+    uint8_t *bytes;
+    size_t size;
+};
+
+static uint16_t get16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] | at[1] << 8);
+}
+
+static void put16(uint8_t *at, unsigned value)
+{
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+}
+
+static void image_open(struct image *image)
+{
+    char name[96];
+    temporary_directory(image->path);
+    write_varied(image->path);
+    snprintf(name, sizeof(name), "%s/data.mdb", image->path);
+    image->size = file_size(name);
+    image->bytes = malloc(image->size);
+    image->fd = open(name, O_RDWR | O_CLOEXEC);
+    cr_assert_eq(pread(image->fd, image->bytes, image->size, 0), (ssize_t)image->size);
+}
+
+/// Writes the image as it was edited and expects that the check says why it is bad; puts it back.
+static void expect_found(struct image *image, size_t page, const char *what)
+{
+    struct content content;
+    uint8_t before[PAGE_BYTES];
+    off_t offset = (off_t)(page * PAGE_BYTES);
+    cr_assert_eq(pread(image->fd, before, PAGE_BYTES, offset), PAGE_BYTES);
+    cr_assert_eq(pwrite(image->fd, image->bytes + offset, PAGE_BYTES, offset), PAGE_BYTES);
+    cr_expect_eq(verify(image->path, &content), WEFT_MALFORMED, "%s on page %zu", what, page);
+    cr_expect_geq(content.problems, 1);
+    cr_assert_eq(pwrite(image->fd, before, PAGE_BYTES, offset), PAGE_BYTES);
+    memcpy(image->bytes + offset, before, PAGE_BYTES);
+}
+
+/// Is this page part of the current state? Its number is asked for by spoiling it.
+static bool in_use(struct image *image, size_t page)
+{
+    struct content content;
+    uint8_t byte = image->bytes[page * PAGE_BYTES] ^ 0x40;
+    cr_assert_eq(pwrite(image->fd, &byte, 1, (off_t)(page * PAGE_BYTES)), 1);
+    bool found = verify(image->path, &content) != WEFT_OK;
+    cr_assert_eq(pwrite(image->fd, image->bytes + page * PAGE_BYTES, 1, (off_t)(page * PAGE_BYTES)),
+                 1);
+    return found;
+}
+
+static uint8_t *node_of(uint8_t *page, unsigned index)
+{
+    return page + get16(page + PAGE_HEADER + 2 * index);
+}
+
+static void spoil_leaf(struct image *image, size_t number)
+{
+    uint8_t *page = image->bytes + number * PAGE_BYTES;
+    unsigned count = (get16(page + 12) - PAGE_HEADER) / 2u;
+    put16(page, (unsigned)number + 1);
+    expect_found(image, number, "another page's number");
+    put16(page + 14, get16(page + 14) - 2u);
+    expect_found(image, number, "a gap below the nodes");
+    if (count < 2)
+        return;
+    uint16_t first = get16(page + PAGE_HEADER);
+    put16(page + PAGE_HEADER, get16(page + PAGE_HEADER + 2));
+    put16(page + PAGE_HEADER + 2, first);
+    expect_found(image, number, "two records that changed places");
+    // A record that is gone without a trace: the last one, if its node is the lowest.
+    unsigned lowest = get16(page + 14);
+    if (get16(page + PAGE_HEADER + 2 * (count - 1)) == lowest) {
+        const uint8_t *node = page + lowest;
+        size_t value = (get16(node + 4) & 1) != 0 ? 8 : get16(node);
+        size_t extent = (8 + (size_t)get16(node + 6) + value + 1) & ~(size_t)1;
+        put16(page + 12, get16(page + 12) - 2u);
+        put16(page + 14, lowest + (unsigned)extent);
+        expect_found(image, number, "a missing record");
+    }
+}
+
+static void spoil_branch(struct image *image, size_t number)
+{
+    uint8_t *page = image->bytes + number * PAGE_BYTES;
+    unsigned count = (get16(page + 12) - PAGE_HEADER) / 2u;
+    uint8_t *node = node_of(page, 1);
+    cr_assert_geq(count, 2);
+    // A separator that is too low hides what lies between.
+    memset(node + 8, 1, get16(node + 6));
+    expect_found(image, number, "a separator that is too low");
+    memset(node_of(page, 1) + 8, 0xfe, get16(node + 6));
+    expect_found(image, number, "a separator that is too high");
+    memcpy(node_of(page, 1), node_of(page, 0), 4);
+    expect_found(image, number, "a page used twice");
+}
+
+Test(store_damage, each_number_that_the_tree_stands_on_is_checked)
+{
+    struct image image;
+    image_open(&image);
+    unsigned leaves = 0;
+    unsigned branches = 0;
+    for (size_t page = 2; page < image.size / PAGE_BYTES; page++) {
+        unsigned kind = get16(image.bytes + page * PAGE_BYTES + 10);
+        if (kind == 0 || kind > 2 || !in_use(&image, page))
+            continue;
+        if (kind == 1)
+            spoil_branch(&image, page);
+        else
+            spoil_leaf(&image, page);
+        leaves += kind == 2;
+        branches += kind == 1;
+    }
+    cr_expect_gt(leaves, 10);
+    cr_expect_geq(branches, 1);
+    close(image.fd);
+    free(image.bytes);
+    remove_directory(image.path);
+}
+
+/// The page of the newest free list: a leaf whose first key is a transaction, 8 bytes.
+static size_t free_list_page(struct image *image)
+{
+    const uint8_t *meta0 = image->bytes;
+    const uint8_t *meta1 = image->bytes + PAGE_BYTES;
+    const uint8_t *meta = get16(meta1 + 144) > get16(meta0 + 144) ? meta1 : meta0;
+    return get16(meta + 40 + 40); // the free tree's root
+}
+
+Test(store_damage, a_page_in_use_on_the_free_list_is_found)
+{
+    struct image image;
+    image_open(&image);
+    size_t page = free_list_page(&image);
+    uint8_t *leaf = image.bytes + page * PAGE_BYTES;
+    cr_assert_eq(get16(leaf + 10), 2);
+    uint8_t *list = node_of(leaf, 0) + 8 + 8;
+    unsigned count = get16(list);
+    cr_assert_geq(count, 1);
+    unsigned tried = 0;
+    for (size_t used = 2; used < image.size / PAGE_BYTES; used++) {
+        unsigned kind = get16(image.bytes + used * PAGE_BYTES + 10);
+        if (kind == 0 || kind > 2 || !in_use(&image, used))
+            continue;
+        put16(list + 8, (unsigned)used); // the first of the list, so greater ones stay in order
+        expect_found(&image, page, "a page in use on the free list");
+        tried++;
+    }
+    cr_expect_gt(tried, 10);
+    put16(list, count + 100);
+    expect_found(&image, page, "a free list beyond its record");
+    put16(list, 0xffff);
+    memset(list + 2, 0xff, 6);
+    expect_found(&image, page, "an endless free list");
+    close(image.fd);
+    free(image.bytes);
+    remove_directory(image.path);
+}
+
+Test(store_damage, a_root_that_miscounts_is_found)
+{
+    struct image image;
+    image_open(&image);
+    unsigned tried = 0;
+    for (unsigned t = 0; t < STORE_TABLE_COUNT; t++) {
+        const char *table = store_lmdb_table_name(t);
+        for (size_t page = 2; page < image.size / PAGE_BYTES; page++) {
+            uint8_t *leaf = image.bytes + page * PAGE_BYTES;
+            uint8_t *name = memmem(leaf, PAGE_BYTES, table, strlen(table));
+            if (get16(leaf + 10) != 2 || name == NULL || name < leaf + get16(leaf + 14) ||
+                get16(name - 4) != 2 || get16(name - 2) != strlen(table) || !in_use(&image, page))
+                continue;
+            // Depth, branch, leaf and overflow pages, records: each one too many.
+            static const unsigned offsets[] = {6, 8, 16, 24, 32};
+            for (unsigned i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+                uint8_t *at = name + strlen(table) + offsets[i];
+                put16(at, get16(at) + 1u);
+                expect_found(&image, page, table);
+            }
+            tried++;
+        }
+    }
+    cr_expect_eq(tried, STORE_TABLE_COUNT);
+    close(image.fd);
+    free(image.bytes);
+    remove_directory(image.path);
+}
+
 Test(store_damage, any_zeroed_page_is_found_or_changes_nothing)
 {
     enum { page_bytes = 4096 };
@@ -329,8 +527,48 @@ Test(store_damage, a_record_whose_bits_changed_is_never_handed_out)
     remove_directory(path);
 }
 
-// --------------------------------------------------------------------------------------------
-// format
+// ------------------------------------------------------------------------------------------ format
+
+/// Bytes of a word in hex, "-" being none. @return how many.
+static size_t from_hex(uint8_t *bytes, const char *hex)
+{
+    size_t size = 0;
+    unsigned byte;
+    while (sscanf(hex + 2 * size, "%2x", &byte) == 1)
+        bytes[size++] = (uint8_t)byte;
+    return size;
+}
+
+Test(store_damage, values_are_framed_as_the_golden_vectors_say)
+{
+    char name[512];
+    char line[1024];
+    const char *directory = getenv("WEFT_GOLDEN");
+    snprintf(name, sizeof(name), "%s/store_frames.txt",
+             directory != NULL ? directory : "tests/golden");
+    FILE *file = fopen(name, "r");
+    cr_assert_not_null(file, "%s", name);
+    unsigned vectors = 0;
+    while (fgets(line, sizeof(line), file) != NULL) {
+        unsigned number;
+        char key_hex[256], value_hex[256], frame_hex[256];
+        uint8_t key[128], value[128], frame[128], framed[128];
+        if (sscanf(line, "%u %255s %255s %255s", &number, key_hex, value_hex, frame_hex) != 4)
+            continue;
+        struct span key_span = {key, from_hex(key, key_hex)};
+        struct span value_span = {value, from_hex(value, value_hex)};
+        struct span frame_span = {frame, from_hex(frame, frame_hex)};
+        store_lmdb_frame(framed, number, key_span, value_span);
+        memcpy(framed + STORE_LMDB_CHECKSUM_BYTES, value, value_span.size);
+        cr_expect_eq(frame_span.size, STORE_LMDB_CHECKSUM_BYTES + value_span.size);
+        cr_expect(memcmp(framed, frame, frame_span.size) == 0, "%s", line);
+        struct span read;
+        cr_expect(store_lmdb_unframe(&read, number, key_span, frame_span), "%s", line);
+        vectors++;
+    }
+    fclose(file);
+    cr_expect_geq(vectors, 5);
+}
 
 /// Writes a record into the table of the format, or only the table of another program.
 static void write_raw(const char *path, const char *table, const void *frame, size_t size)
