@@ -30,6 +30,16 @@ bool ordmap_reserve(struct ordmap *map, uint64_t puts)
     return pool_reserve(&map->nodes, leaf_splits + inner_splits);
 }
 
+bool ordmap_reserve_ascending(struct ordmap *map, uint64_t puts)
+{
+    uint64_t nodes = 1;
+    for (uint64_t below = puts; below > 1;) {
+        below = (below + ORDMAP_FANOUT - 1) / ORDMAP_FANOUT;
+        nodes += below;
+    }
+    return pool_reserve(&map->nodes, nodes);
+}
+
 // Slot of the greatest key that is at most `key`; -1 when there is none.
 static int node_floor(const struct ordmap_node *node, uint64_t key)
 {

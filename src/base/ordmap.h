@@ -50,6 +50,9 @@ void ordmap_finish(struct ordmap *map);
 /// none.
 bool ordmap_reserve(struct ordmap *map, uint64_t puts);
 
+/// Likewise for `puts` calls into an empty map, in ascending order of keys.
+bool ordmap_reserve_ascending(struct ordmap *map, uint64_t puts);
+
 /// The entry of the greatest key that is at most `key`; nowhere when there is none.
 struct ordmap_at ordmap_seek(const struct ordmap *map, uint64_t key);
 /// The entry of the least key; nowhere when the map is empty.

@@ -238,6 +238,7 @@ enum weft_status delta_check(struct delta_totals *totals_out,
 {
     struct delta_reader reader;
     struct delta_totals totals = {0};
+    uint64_t agent = 0;
     struct weft_run run;
     enum weft_status status = delta_reader_init(&reader, allocator, bytes);
     if (status != WEFT_OK)
@@ -246,6 +247,8 @@ enum weft_status delta_check(struct delta_totals *totals_out,
     if (reader.text_apart != text_apart)
         status = WEFT_MALFORMED;
     while (status == WEFT_OK && (status = delta_reader_next(&reader, &run)) == WEFT_OK) {
+        totals.stretches += totals.runs == 0 || run.agent != agent;
+        agent = run.agent;
         totals.runs++;
         if (run.kind == WEFT_RUN_INSERT) {
             totals.elements += run.length;

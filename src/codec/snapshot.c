@@ -203,6 +203,7 @@ static enum weft_status measure(struct decoder *decoder, const struct weft_alloc
         .elements = totals.elements,
         .bytes = text.bytes + tombs.bytes,
         .agents = totals.agents,
+        .stretches = totals.stretches,
     };
     return WEFT_OK;
 }

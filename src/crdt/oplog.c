@@ -24,9 +24,9 @@ void oplog_finish(struct oplog *log)
     ordmap_finish(&log->starts);
 }
 
-bool oplog_reserve(struct oplog *log, uint64_t rows)
+bool oplog_reserve(struct oplog *log, uint64_t rows, uint64_t stretches)
 {
-    return pool_reserve(&log->ops, rows) && ordmap_reserve(&log->starts, rows);
+    return pool_reserve(&log->ops, rows) && ordmap_reserve(&log->starts, stretches);
 }
 
 bool oplog_add_payload(struct oplog *log, uint32_t *number_out, struct span payload)

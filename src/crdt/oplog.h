@@ -33,7 +33,8 @@ struct oplog {
 /// Allocates nothing.
 void oplog_init(struct oplog *log, const struct weft_allocator *allocator);
 void oplog_finish(struct oplog *log);
-bool oplog_reserve(struct oplog *log, uint64_t rows);
+/// @param stretches Of rows of one agent after each other.
+bool oplog_reserve(struct oplog *log, uint64_t rows, uint64_t stretches);
 /// Copies `payload` into the log. @return false, with all as it was, when there is no memory.
 bool oplog_add_payload(struct oplog *log, uint32_t *number_out, struct span payload);
 /// Takes back the payload that was added last.

@@ -30,12 +30,14 @@ static struct weft_doc_limits with_defaults(struct weft_doc_limits limits)
 
 static void init_initial(struct rga *rga, const struct weft_doc_options *options)
 {
-    hash_init(&rga->initial, HASH_SIZE);
-    hash_update(&rga->initial, initial_domain, sizeof initial_domain);
-    hash_update_u64(&rga->initial, options->name_size);
-    hash_update(&rga->initial, options->name, options->name_size);
-    hash_update_u64(&rga->initial, rga->epoch.counter);
-    hash_update(&rga->initial, rga->epoch.random, sizeof rga->epoch.random);
+    struct hash hash; // on the stack: libsodium wants it aligned to 64 bytes
+    hash_init(&hash, HASH_SIZE);
+    hash_update(&hash, initial_domain, sizeof initial_domain);
+    hash_update_u64(&hash, options->name_size);
+    hash_update(&hash, options->name, options->name_size);
+    hash_update_u64(&hash, rga->epoch.counter);
+    hash_update(&hash, rga->epoch.random, sizeof rga->epoch.random);
+    hash_finish(&hash, rga->initial, sizeof rga->initial);
 }
 
 void rga_init(struct rga *rga, const struct weft_doc_options *options,
@@ -77,7 +79,8 @@ bool rga_reserve(struct rga *rga, const struct rga_need *need)
     // A run is cut where a page of text ends; each piece is a row, a slot, and may cut another
     // slot.
     uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
-    return oplog_reserve(&rga->log, rows) && tree_reserve(&rga->tree, 2 * rows, 2 * rows) &&
+    return oplog_reserve(&rga->log, rows, need->stretches + 1) &&
+           tree_reserve(&rga->tree, 2 * rows, 2 * rows) &&
            text_reserve(&rga->text, need->elements, need->bytes) &&
            agents_reserve(&rga->agents, need->agents);
 }
@@ -106,7 +109,7 @@ enum weft_status rga_batch_begin(struct rga *rga, const struct rga_batch *batch)
     uint64_t deletes = rga->tree.slots + 2 * batch->edits;
     if (deletes > batch->deleted)
         deletes = batch->deleted;
-    if (!oplog_reserve(&rga->log, inserts + deletes) ||
+    if (!oplog_reserve(&rga->log, inserts + deletes, 1) ||
         !tree_reserve(&rga->tree, inserts + 2 * batch->edits, 2 * inserts + 2 * batch->edits) ||
         !text_reserve(&rga->text, batch->elements, batch->bytes))
         return WEFT_NO_MEMORY;
@@ -138,7 +141,9 @@ enum weft_status rga_set_agent(struct rga *rga, uint64_t id)
 
 static struct hash initial_begin(const struct rga *rga, struct weft_id parent, uint64_t lamport)
 {
-    struct hash hash = rga->initial;
+    struct hash hash;
+    hash_init(&hash, HASH_SIZE);
+    hash_update(&hash, rga->initial, sizeof rga->initial);
     hash_update_u64(&hash, parent.agent);
     hash_update_u64(&hash, parent.seq);
     hash_update_u64(&hash, lamport);

@@ -36,7 +36,7 @@ struct rga {
     struct weft_doc_limits limits; // no zeros
     enum weft_policy policy;
     struct weft_epoch epoch;
-    struct hash initial; // has taken in domain, name and epoch: rga_initial_agent()
+    uint8_t initial[HASH_SIZE]; // over domain, name and epoch: rga_initial_agent()
     struct agents agents;
     struct oplog log;
     struct text text;
@@ -74,6 +74,7 @@ struct rga_need {
     uint64_t elements;
     uint64_t bytes; // of their text
     uint64_t agents;
+    uint64_t stretches; // of runs of one agent after each other
 };
 /// @return false, with the document as it was, when there is no memory.
 bool rga_reserve(struct rga *rga, const struct rga_need *need);

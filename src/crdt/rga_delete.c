@@ -79,7 +79,7 @@ static bool reserve(struct rga *rga, struct tree_at at, uint32_t length)
     if (rga->batch)
         return true;
     uint32_t slots = length == 1 ? 1 : count_slots(rga, at, length);
-    return oplog_reserve(&rga->log, slots) && tree_reserve(&rga->tree, 2, 2);
+    return oplog_reserve(&rga->log, slots, 1) && tree_reserve(&rga->tree, 2, 2);
 }
 
 static void delete_range(struct rga *rga, struct tree_at at, uint32_t index, uint32_t length)

@@ -9,7 +9,8 @@ bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need
 {
     *load = (struct rga_load){.rga = rga, .deleted_size = (size_t)(need->elements / 8 + 1)};
     uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
-    if (!oplog_reserve(&rga->log, rows) || !agents_reserve(&rga->agents, need->agents) ||
+    if (!oplog_reserve(&rga->log, rows, need->stretches + 1) ||
+        !agents_reserve(&rga->agents, need->agents) ||
         !text_reserve(&rga->text, need->elements, need->bytes))
         return false;
     load->deleted = memory_alloc(&rga->allocator, load->deleted_size);
@@ -211,8 +212,8 @@ static bool place_slots(struct rga_load *load, struct rga_load_slot *slots, uint
     return rga->text.length == load->elements;
 }
 
-// Slots that touch as one tombstone do not stay apart: rows that were two when they were kept may be
-// one now.
+// Slots that touch as one tombstone do not stay apart: rows that were two when they were kept may
+// be one now.
 static bool touches(const struct rga_load_slot *before, const struct rga_load_slot *slot)
 {
     return before->deleted && slot->deleted && before->row == slot->row &&

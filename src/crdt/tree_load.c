@@ -15,7 +15,7 @@ bool tree_load_reserve(struct tree *tree, uint64_t slots)
         nodes += below;
     }
     return pool_reserve(&tree->leaves, leaves) && pool_reserve(&tree->nodes, nodes) &&
-           ordmap_reserve(&tree->ids, slots);
+           ordmap_reserve_ascending(&tree->ids, slots);
 }
 
 uint32_t tree_load_slot(struct tree *tree, uint32_t op, uint32_t iv, uint32_t length_bits)

@@ -41,11 +41,11 @@ void doc_unpark(struct weft_doc *doc, struct weft_apply_result *result)
         if (index == PARKED_NONE)
             return;
         struct weft_run run = parking_run(&rga->parking, index);
-        struct rga_need need = {1, run.length, run.text_size, 1};
+        struct rga_need need = {1, run.length, run.text_size, 1, 1};
         uint32_t atoms;
         struct weft_id missing;
         if (run.kind != WEFT_RUN_INSERT)
-            need = (struct rga_need){1, 0, 0, 1};
+            need = (struct rga_need){1, 0, 0, 1, 1};
         enum rga_outcome outcome = RGA_NO_MEMORY;
         if (rga_reserve(rga, &need))
             outcome = rga_apply(rga, &run, &atoms, &missing);
@@ -133,7 +133,8 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
     enum weft_status status = delta_check(&totals, &rga->allocator, bytes, false);
     if (status != WEFT_OK)
         return status;
-    struct rga_need need = {totals.runs, totals.elements, totals.bytes, totals.agents};
+    struct rga_need need = {totals.runs, totals.elements, totals.bytes, totals.agents,
+                            totals.stretches};
     if (!rga_reserve(rga, &need))
         return WEFT_NO_MEMORY;
     status = delta_reader_init(&reader, &rga->allocator, bytes);
