@@ -155,8 +155,11 @@ void ordmap_put(struct ordmap *map, uint64_t key, uint32_t value)
         map->root = node_create(map);
     uint32_t index = map->root;
     for (uint32_t level = map->height; level > 0; level--) {
-        const struct ordmap_node *node = ordmap_node(map, index);
+        struct ordmap_node *node = ordmap_node(map, index);
         int floor = node_floor(node, key);
+        // A least key of all; were it not noted, a later split would put a lesser key behind it.
+        if (floor < 0)
+            node->key[0] = key;
         path[level] = index;
         slots[level] = floor < 0 ? 1 : (uint32_t)floor + 1;
         index = node->value[slots[level] - 1];

@@ -14,12 +14,8 @@ struct feed *feeds_own(struct node *node)
     return node->feeds[0];
 }
 
-struct feed *feeds_get(struct node *node, const struct peer_feed *declared)
+static struct feed *add(struct node *node, uint64_t incarnation)
 {
-    struct feed *feed = feeds_find(node, declared->incarnation);
-    if (feed) {
-        return feed;
-    }
     if (node->feed_count >= FEEDS_MAX) {
         node->metrics.limit_hits++;
         return NULL;
@@ -28,18 +24,42 @@ struct feed *feeds_get(struct node *node, const struct peer_feed *declared)
                   sizeof *node->feeds)) {
         return NULL;
     }
-    feed = node_alloc(node, sizeof *feed);
+    struct feed *feed = node_alloc(node, sizeof *feed);
     if (!feed) {
         return NULL;
     }
-    feed->incarnation = declared->incarnation;
-    feed->continues = declared->continues;
-    feed->continued_to = declared->continued_to;
+    feed->incarnation = incarnation;
+    feed->continued_to = FEED_NOT_TOLD;
     if (idmap_set(&node->feed_index, feed->incarnation, feed)) {
         node_free(node, feed, sizeof *feed);
         return NULL;
     }
     node->feeds[node->feed_count++] = feed;
+    return feed;
+}
+
+struct feed *feeds_get(struct node *node, const struct peer_feed *declared)
+{
+    struct feed *feed = feeds_find(node, declared->incarnation);
+    if (!feed) {
+        feed = add(node, declared->incarnation);
+    }
+    if (!feed) {
+        return NULL;
+    }
+    bool told = declared->continues != 0 || declared->continued_to != FEED_NOT_TOLD;
+    if (told && !feed_is_told(feed)) {
+        feed->continues = declared->continues;
+        feed->continued_to = declared->continued_to;
+        if (feed->prefix > 0 && node->opened) {
+            feeds_touch(node, feed);
+        }
+    }
+    // A list that names a feed implies that what it continues is held too. Nothing of that is held
+    // here yet, so it must be known, to be named with its prefix.
+    if (feed->continues && !feeds_find(node, feed->continues) && !add(node, feed->continues)) {
+        return NULL;
+    }
     return feed;
 }
 
@@ -256,19 +276,25 @@ static void note_successors(struct node *node)
     }
 }
 
-void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced)
+static bool is_put(const struct feed *feed, bool synced, bool all_listed)
+{
+    return feed->asked != (synced ? feed->synced : feed->prefix) || !feed_is_told(feed) ||
+           (all_listed && feed->listed);
+}
+
+void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced, bool all_listed)
 {
     uint32_t count = 0;
     note_successors(node);
     for (uint32_t i = 0; i < node->feed_count; i++) {
         const struct feed *feed = node->feeds[i];
-        count += feed->asked != (synced ? feed->synced : feed->prefix);
+        count += is_put(feed, synced, all_listed);
     }
     pack_array(writer, count);
     for (uint32_t i = 0; i < node->feed_count; i++) {
         const struct feed *feed = node->feeds[i];
         uint64_t prefix = synced ? feed->synced : feed->prefix;
-        if (feed->asked != prefix) {
+        if (is_put(feed, synced, all_listed)) {
             struct peer_feed item = {feed->incarnation, prefix, feed->continues,
                                      feed->continued_to};
             peer_put_feed(writer, &item);
@@ -277,17 +303,22 @@ void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced)
 }
 
 /// Walks down from a listed feed: what it continues and is not listed itself is held up to there.
-static void imply(struct node *node, uint64_t incarnation, uint64_t to)
+/// @return 1 when the walk ends where this node does not know how the chain goes on, else 0.
+static uint64_t imply(struct node *node, uint64_t incarnation, uint64_t to)
 {
     for (uint32_t depth = 0; depth < FEEDS_MAX && incarnation; depth++) {
         struct feed *feed = feeds_find(node, incarnation);
         if (!feed || feed->listed || (feed->asked >= to && feed->asked > 0)) {
-            return;
+            return 0;
         }
         feed->asked = to;
+        if (!feed_is_told(feed)) {
+            return 1;
+        }
         incarnation = feed->continues;
         to = feed->continued_to;
     }
+    return 0;
 }
 
 void feeds_read_list(struct node *node, struct peer_list list, uint64_t *unknown_out)
@@ -309,7 +340,7 @@ void feeds_read_list(struct node *node, struct peer_list list, uint64_t *unknown
         }
     }
     while (peer_next_feed(&item, &again)) {
-        imply(node, item.continues, item.continued_to);
+        unknown += imply(node, item.continues, item.continued_to);
         unknown += item.continues && !feeds_find(node, item.continues) ? item.continued_to : 0;
     }
     if (unknown_out) {

@@ -41,8 +41,11 @@ uint64_t feeds_locate(const struct feed *feed, uint64_t sequence);
 /// One entry seen while the journal is read at start.
 void feeds_replay(struct node *node, uint64_t incarnation, uint64_t sequence, uint64_t number);
 
-/// Appends the list (array head and elements) of what is applied, or only of what is synced.
-void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced);
+/// Appends the list (array head and elements) of what is applied, or only of what is synced. A feed
+/// that goes exactly as far as one that continues it says is left out.
+/// @param all_listed Keeps those that the list read last names: whoever named them may not know what
+/// they continue.
+void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced, bool all_listed);
 /// Sets `asked` of all feeds to what a list says, left out ones included.
 /// @param unknown_out How many entries it names of feeds that are not known here; may be NULL.
 void feeds_read_list(struct node *node, struct peer_list list, uint64_t *unknown_out);

@@ -17,7 +17,7 @@ void json_raw(struct json *json, const char *text)
     append(json, text, strlen(text));
 }
 
-void json_string(struct json *json, struct span text)
+void json_put_string(struct json *json, struct span text)
 {
     size_t from = 0;
     append(json, "\"", 1);

@@ -17,7 +17,7 @@ struct json {
 
 void json_raw(struct json *json, const char *text);
 /// Quoted and escaped. @param text UTF-8.
-void json_string(struct json *json, struct span text);
+void json_put_string(struct json *json, struct span text);
 void json_u64(struct json *json, uint64_t value);
 /// Quoted lower-case hex.
 void json_hex(struct json *json, const void *bytes, size_t size);

@@ -7,7 +7,7 @@
 #include "node/feeds.h"
 #include "node/gossip.h"
 
-#define REDIAL_SEEDS_MS 5000U // while nobody is reached
+#define REDIAL_SEEDS_MS 5000U // those that are not linked
 #define DIAL_ANYWAY_BEATS 5U  // a member that should dial and does not is dialed
 
 static void copy_text(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
@@ -82,11 +82,27 @@ static void dial_member(struct node *node, struct member *member)
     }
 }
 
+/// Whether who is at a seed's address is linked, or went for good.
+static bool needs_no_dialing(const struct node *node, const char *address)
+{
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        const struct member *member = node->members[i];
+        if (strcmp(member->gossip_address, address) == 0 &&
+            (member->pipe_count > 0 || member->state != MEMBER_HERE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Whoever else is reached: two groups that know of each other through a seed only would stay two.
 static void dial_seeds(struct node *node)
 {
     node->seeds_ms = node->now_ms;
     for (uint32_t i = 0; i < node->seed_count; i++) {
-        dial(node, node->seeds[i].address);
+        if (!needs_no_dialing(node, node->seeds[i].address)) {
+            dial(node, node->seeds[i].address);
+        }
     }
 }
 
@@ -473,7 +489,7 @@ void members_tick(struct node *node)
         return;
     }
     drop_silent(node);
-    if (node->pipe_count == 0 && node->now_ms - node->seeds_ms >= REDIAL_SEEDS_MS) {
+    if (node->now_ms - node->seeds_ms >= REDIAL_SEEDS_MS) {
         dial_seeds(node);
     }
     for (uint32_t i = 0; i < node->member_count; i++) {

@@ -43,7 +43,7 @@ static void ask_range(struct node *node, struct member *member)
     node->message.size = 0;
     struct pack_writer writer = pack_writer_begin(&node->message);
     peer_begin(&writer, &question);
-    feeds_put_list(node, &writer, false);
+    feeds_put_list(node, &writer, false, false);
     if (pack_writer_end(&writer) == WEFT_OK &&
         pull_ask(node, PULL_RANGE, member, NULL, span_of_buffer(&node->message))) {
         member->pulling = true;
@@ -103,7 +103,8 @@ static uint32_t admit_entries(struct node *node, struct peer_list entries, struc
             break;
         }
         const struct feed *feed = feeds_find(node, entry.incarnation);
-        struct peer_feed declared = {.incarnation = entry.incarnation};
+        struct peer_feed declared = {.incarnation = entry.incarnation,
+                                     .continued_to = FEED_NOT_TOLD};
         if (feed) {
             declared.continues = feed->continues;
             declared.continued_to = feed->continued_to;

@@ -99,7 +99,7 @@ static void answer_range(struct node *node, struct answer_id id, const struct pe
         pack_bin(&writer, (struct span){node->scratch.data + at + sizeof size, size});
         at += sizeof size + size;
     }
-    feeds_put_list(node, &writer, true);
+    feeds_put_list(node, &writer, true, true);
     answer(node, id, &writer);
 }
 
@@ -217,7 +217,7 @@ static void answer_changed(struct node *node, struct answer_id id, const struct 
         at = compare_next_collected(&node->scratch, at, &item);
         peer_put_digest(&writer, &item);
     }
-    feeds_put_list(node, &writer, true);
+    feeds_put_list(node, &writer, true, false);
     answer(node, id, &writer);
     weft_buffer_finish(&cursor);
 }

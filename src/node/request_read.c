@@ -45,7 +45,7 @@ static bool put_state(struct node *node, struct json *json, struct room *room,
     wire_epoch_encode(epoch, &room->head.epoch);
     json_raw(json, "{");
     json_name(json, "document");
-    json_string(json, document_name(room->document));
+    json_put_string(json, document_name(room->document));
     json_name(json, "epoch");
     json_hex(json, epoch, sizeof epoch);
     json_name(json, "digest");
@@ -208,7 +208,7 @@ static bool list_visit(void *context, struct span name, const struct archive_hea
     }
     json_raw(json, listing->count++ ? ",\n{" : "\n{");
     json_name(json, "name");
-    json_string(json, name);
+    json_put_string(json, name);
     if (head) {
         wire_epoch_encode(epoch, &head->epoch);
         json_name(json, "epoch");
@@ -242,7 +242,7 @@ static void read_list(struct node *node, struct request_id id, const struct node
     }
     json_raw(&json, "],\"next\":");
     if (listing.more) {
-        json_string(&json, (struct span){listing.last, listing.last_size});
+        json_put_string(&json, (struct span){listing.last, listing.last_size});
     } else {
         json_raw(&json, "null");
     }
@@ -261,7 +261,7 @@ static bool recovery_visit(void *context, const struct archive_recovery *copy)
     wire_epoch_encode(epoch, &copy->epoch);
     json_raw(json, listing->count++ ? ",\n{" : "\n{");
     json_name(json, "document");
-    json_string(json, copy->document);
+    json_put_string(json, copy->document);
     json_name(json, "epoch");
     json_hex(json, epoch, sizeof epoch);
     json_name(json, "parts");
@@ -323,15 +323,15 @@ static void put_member(struct json *json, uint64_t incarnation, const char *name
     snprintf(hex, sizeof hex, "%016llx", (unsigned long long)incarnation);
     json_raw(json, "{");
     json_name(json, "name");
-    json_string(json, span_of_text(name));
+    json_put_string(json, span_of_text(name));
     json_name(json, "incarnation");
-    json_string(json, span_of_text(hex));
+    json_put_string(json, span_of_text(hex));
     json_name(json, "state");
-    json_string(json, span_of_text(state));
+    json_put_string(json, span_of_text(state));
     json_name(json, "gossip");
-    json_string(json, span_of_text(gossip));
+    json_put_string(json, span_of_text(gossip));
     json_name(json, "client");
-    json_string(json, span_of_text(client));
+    json_put_string(json, span_of_text(client));
     json_name(json, "lag");
     json_u64(json, lag);
     json_raw(json, "}");

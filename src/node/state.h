@@ -283,8 +283,8 @@ struct feed {
     uint64_t incarnation;
     uint64_t prefix; // entries 1..prefix were applied here
     uint64_t synced; // and are on this disk
-    uint64_t continues;
-    uint64_t continued_to;
+    uint64_t continues;    // the life before it at its node; 0: none
+    uint64_t continued_to; // FEED_NOT_TOLD, with `continues` 0: it is not known here what it continues
     bool own;
     bool dirty; // its record is to be staged
     bool has_successor;
@@ -297,6 +297,13 @@ struct feed {
     uint64_t asked; // scratch: what someone else holds of it
     bool listed;    // scratch: a list names it
 };
+
+#define FEED_NOT_TOLD UINT64_MAX
+
+static inline bool feed_is_told(const struct feed *feed)
+{
+    return feed->continues != 0 || feed->continued_to != FEED_NOT_TOLD;
+}
 
 enum member_state { MEMBER_HERE, MEMBER_LEFT, MEMBER_FORGOTTEN };
 

@@ -19,7 +19,7 @@ static void observe(void *context, uint64_t index, uint64_t deleted, const uint8
     json_raw(&json, ",");
     json_u64(&json, deleted);
     json_raw(&json, ",");
-    json_string(&json, (struct span){text, text_size});
+    json_put_string(&json, (struct span){text, text_size});
     json_raw(&json, "]");
     if (json.failed || room->patches.size > WATCH_PATCH_BYTES_MAX) {
         room->patches_lost = true;
@@ -67,7 +67,7 @@ static bool put_text(struct node *node, struct weft_buffer *out, struct room *ro
     put_head(node, &json, room, &digest, "text");
     wire_epoch_encode(epoch, &room->head.epoch);
     json_name(&json, "document");
-    json_string(&json, document_name(room->document));
+    json_put_string(&json, document_name(room->document));
     json_name(&json, "epoch");
     json_hex(&json, epoch, sizeof epoch);
     json_name(&json, "digest");
@@ -81,7 +81,7 @@ static bool put_text(struct node *node, struct weft_buffer *out, struct room *ro
     } else if (weft_doc_text(&text, room->doc)) {
         json.failed = true;
     } else {
-        json_string(&json, span_of_buffer(&text));
+        json_put_string(&json, span_of_buffer(&text));
     }
     weft_buffer_finish(&text);
     json_raw(&json, "}\n\n");

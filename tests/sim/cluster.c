@@ -68,6 +68,8 @@ void cluster_finish(struct cluster *cluster)
     for (uint32_t i = 0; i < cluster->client_count; i++)
         sim_client_destroy(cluster->clients[i]);
     for (uint32_t i = 0; i < cluster->node_count; i++)
+        sim_node_crash(cluster->nodes[i]);
+    for (uint32_t i = 0; i < cluster->node_count; i++)
         sim_node_destroy(cluster->nodes[i]);
     sim_network_finish(&cluster->network);
     for (uint32_t d = 0; d < SIM_DOCUMENTS_MAX; d++)

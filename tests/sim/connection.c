@@ -8,6 +8,7 @@
 
 #include "cluster.h"
 #include "node/frame.h"
+#include "probe.h"
 #include "sim_client.h"
 #include "sim_node.h"
 
@@ -216,6 +217,8 @@ bool connection_node_send(struct sim_node *node, struct client_id id, struct fra
         world_fail(world, "n%u sends to a client that it was told is full", node->slot);
     if (connection->closing)
         return true;
+    if (connection->client_open && connection->client->connection == connection)
+        probe_frame(node, connection->client, bytes);
     if (connection->down.cut) // the wire is broken and nobody knows yet: it fills the buffers
         connection->down.bytes += bytes.size;
     else
@@ -345,6 +348,20 @@ void connection_break(struct connection *connection)
 uint32_t connection_slot(const struct connection *connection)
 {
     return connection->node->slot;
+}
+
+void connection_hurry_all(struct sim_network *network)
+{
+    struct world *world = &network->cluster->world;
+    for (struct connection *c = network->connections; c != NULL; c = c->next) {
+        if (c->read_us == 0)
+            continue;
+        c->read_us = 0;
+        c->down.due_us = world->now_us;
+        // The deliveries that were planned will find nothing left.
+        for (uint32_t i = 0; i < c->down.count; i++)
+            world_at(world, ++c->down.due_us, deliver_down, c, 0, 0, NULL);
+    }
 }
 
 void connection_finish_all(struct sim_network *network)

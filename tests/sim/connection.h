@@ -39,6 +39,8 @@ void connection_node_close(struct sim_node *node, struct client_id id, uint16_t 
                            const char *reason);
 /// The process is gone: all its connections break.
 void connection_crash_all(struct sim_node *node);
+/// Slow readers read quickly from now on, what is in flight included.
+void connection_hurry_all(struct sim_network *network);
 void connection_finish_all(struct sim_network *network);
 
 #endif

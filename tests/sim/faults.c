@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cluster.h"
+#include "connection.h"
 #include "sim_disk.h"
 #include "sim_node.h"
 
@@ -277,6 +278,8 @@ void faults_heal(struct cluster *cluster)
 {
     world_note(&cluster->world, "all is healed");
     sim_network_heal(&cluster->network);
+    connection_hurry_all(&cluster->network);
+    cluster->plan.slow_clients = false;
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         struct sim_node *node = cluster->nodes[i];
         sim_disk_set_full(node->disk, false);

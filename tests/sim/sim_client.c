@@ -2,6 +2,7 @@
 // The session: connecting, greeting, moving on, and what a client does next.
 #include "sim_client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,12 +105,28 @@ bool sim_client_is_settled(const struct sim_client *client)
     return true;
 }
 
+/// For --verbose only: every message would push the notes that matter out of the context.
+static void tell_message(const struct sim_client *client, const struct wire_message *message,
+                         const char *direction)
+{
+    const struct world *world = &client->cluster->world;
+    size_t size = 0;
+    for (uint32_t i = 0; i < message->delta_count; i++)
+        size += message->deltas[i].size;
+    if (world->verbose)
+        printf("%10.6f  client %u %s n%u: type %d room %u ref %u number %u level %u code %u, "
+               "%zu bytes of deltas\n",
+               (double)world->now_us / 1e6, client->index, direction, client->slot, message->type,
+               message->room, message->ref, message->number, message->level, message->code, size);
+}
+
 void sim_client_send(struct sim_client *client, const struct wire_message *message)
 {
     struct world *world = &client->cluster->world;
     client->scratch.size = 0;
     if (client->connection == NULL)
         return;
+    tell_message(client, message, "to");
     if (wire_encode(&client->scratch, message) != WEFT_OK) {
         world_fail(world, "client %u cannot encode message %d", client->index, message->type);
         return;
@@ -184,6 +201,7 @@ void sim_client_frame(struct sim_client *client, struct connection *connection, 
         return;
     }
     client->heard_us = world->now_us;
+    tell_message(client, &message, "from");
     if (message.type == WIRE_NODE_HELLO) {
         on_hello(client, &message);
     } else if (message.type == WIRE_MOVE) {
@@ -270,7 +288,8 @@ static void edit(struct sim_client *client)
         !world_chance(world, (uint32_t)(WORK_US * 1000 / client->think_us_max) + 1))
         return;
     struct sim_room *room = &client->rooms[world_random(world, client->room_count)];
-    sim_room_edit(room);
+    if (sim_room_may_edit(room))
+        sim_room_edit(room);
 }
 
 static void go_on(void *context, uint64_t a, uint64_t b, void *owned)

@@ -112,6 +112,14 @@ struct sim_disk *sim_disk_copy(const struct sim_disk *disk, struct sim_node *nod
     return create(node, disk->store);
 }
 
+struct sim_store *sim_disk_copy_store(const struct sim_disk *disk)
+{
+    struct sim_store *store;
+    if (sim_store_clone(&store, disk->store, &(struct sim_store_options){0}) != WEFT_OK)
+        abort(); // memory of the simulator itself
+    return store;
+}
+
 void sim_disk_destroy(struct sim_disk *disk)
 {
     if (disk == NULL)

@@ -17,11 +17,14 @@
 
 struct sim_disk;
 struct sim_node;
+struct sim_store;
 
 /// An empty directory.
 struct sim_disk *sim_disk_create(struct sim_node *node);
 /// A directory with what is durable in this one, for `node`.
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk, struct sim_node *node);
+/// A store of its own with what is durable here. Owned: sim_store_destroy().
+struct sim_store *sim_disk_copy_store(const struct sim_disk *disk);
 /// Takes NULL.
 void sim_disk_destroy(struct sim_disk *disk);
 

@@ -256,6 +256,7 @@ static bool parse(struct arguments *arguments, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct arguments arguments;
+    setvbuf(stdout, NULL, _IOLBF, 0); // what was said before an assert must be seen
     if (!parse(&arguments, argc, argv)) {
         fprintf(stderr, "usage: sim --seed S [--steps N] [--verbose] | --seeds A..B [--shard I/N] "
                         "[--kept FILE] | --scenario NAME [--verbose] | --scenarios | --plan S\n");

@@ -39,17 +39,17 @@ static void links_close(struct links *self, struct client_id client, uint16_t co
 static void links_respond(struct links *self, struct request_id request,
                           const struct node_response *response)
 {
-    request_respond(node_of(self), request, response);
+    sim_request_respond(node_of(self), request, response);
 }
 
 static bool links_stream(struct links *self, struct request_id request, struct span piece)
 {
-    return request_stream(node_of(self), request, piece);
+    return sim_request_stream(node_of(self), request, piece);
 }
 
 static void links_stream_end(struct links *self, struct request_id request)
 {
-    request_stream_end(node_of(self), request);
+    sim_request_stream_end(node_of(self), request);
 }
 
 static void links_broadcast(struct links *self, struct span message)
@@ -57,13 +57,24 @@ static void links_broadcast(struct links *self, struct span message)
     sim_bus_broadcast(node_of(self), message);
 }
 
+/// For --verbose only.
+static void tell_link(const struct sim_node *node, const char *what, struct span address)
+{
+    const struct world *world = &node->cluster->world;
+    if (world->verbose)
+        printf("%10.6f  n%u %s %.*s\n", (double)world->now_us / 1e6, node->slot, what,
+               (int)address.size, (const char *)address.data);
+}
+
 static void links_dial(struct links *self, struct span address)
 {
+    tell_link(node_of(self), "dials", address);
     sim_bus_dial(node_of(self), address);
 }
 
 static void links_hang_up(struct links *self, struct span address)
 {
+    tell_link(node_of(self), "hangs up", address);
     sim_bus_hang_up(node_of(self), address);
 }
 
@@ -139,8 +150,7 @@ void sim_node_destroy(struct sim_node *node)
 {
     if (node == NULL)
         return;
-    if (node->node != NULL)
-        sim_node_crash(node);
+    assert(node->node == NULL);
     sim_disk_destroy(node->disk);
     sim_disk_destroy(node->backup);
     free(node);
@@ -240,7 +250,7 @@ static void end_process(struct sim_node *node)
 {
     struct world *world = &node->cluster->world;
     connection_crash_all(node);
-    request_crash_all(node);
+    sim_request_crash_all(node);
     sim_bus_crash(node);
     sim_pull_forget(node);
     node_destroy(node->node);

@@ -66,6 +66,7 @@ struct sim_node {
 
 /// A node with an empty directory, not started.
 struct sim_node *sim_node_create(struct cluster *cluster, uint32_t slot);
+/// Its process must be down.
 void sim_node_destroy(struct sim_node *node);
 
 void sim_node_start(struct sim_node *node);

@@ -2,6 +2,7 @@
 // Pull: a question to an address, a reply or a time-out, never both and never two.
 #include "sim_network.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,11 @@ struct pull_bytes {
 
 static void step_reply(struct pull *pull, enum weft_status status, struct span bytes)
 {
+    const struct world *world = &pull->network->cluster->world;
+    if (world->verbose)
+        printf("%10.6f  n%u has a reply to ticket %llu: %s, %zu bytes, type %u\n",
+               (double)world->now_us / 1e6, pull->asker->slot, (unsigned long long)pull->ticket,
+               weft_status_text(status), bytes.size, bytes.size > 1 ? bytes.data[1] : 0);
     pull->done = true;
     sim_node_step(pull->asker, &(struct node_event){.kind = NODE_PULL_REPLY,
                                                     .ticket = pull->ticket,
@@ -107,6 +113,10 @@ void sim_pull_ask(struct sim_node *node, uint64_t ticket, struct span address, s
     struct sim_network *network = &cluster->network;
     struct world *world = &cluster->world;
     world_trace(world, 0xA5C, question.data, question.size);
+    if (world->verbose)
+        printf("%10.6f  n%u asks %.*s: %zu bytes, ticket %llu, type %u\n", (double)world->now_us / 1e6,
+               node->slot, (int)address.size, (const char *)address.data, question.size,
+               (unsigned long long)ticket, question.size > 1 ? question.data[1] : 0);
     uint32_t under_way = 1;
     for (const struct pull *p = network->pulls; p != NULL; p = p->next)
         under_way += !p->done && p->asker == node && p->asker_boot == node->boot ? 1 : 0;

@@ -21,13 +21,13 @@ struct request {
     uint64_t boot;
     uint64_t id;
     struct node_ask ask; // its spans point into `bytes`
-    request_done *done;
+    sim_request_done *done;
     void *context;
     uint64_t tag;
     bool arrived;
     bool streaming;
     bool blocked;
-    struct request_result result; // its spans point into `answer`
+    struct sim_request_result result; // its spans point into `answer`
     uint8_t *answer;
     uint8_t bytes[];
 };
@@ -94,8 +94,8 @@ static void arrive(void *context, uint64_t boot, uint64_t id, void *owned)
         node, &(struct node_event){.kind = NODE_REQUEST, .request = {id}, .ask = &request->ask});
 }
 
-void request_send(struct sim_node *node, const struct node_ask *ask, request_done *done,
-                  void *context, uint64_t tag)
+void sim_request_send(struct sim_node *node, const struct node_ask *ask, sim_request_done *done,
+                      void *context, uint64_t tag)
 {
     struct cluster *cluster = node->cluster;
     struct span spans[ASK_SPANS] = {ask->document, ask->body, ask->prefix, ask->after,
@@ -157,8 +157,8 @@ static uint32_t read_level(const char *durability)
     return sscanf(durability, "replicated:%u", &level) == 1 ? level : 0;
 }
 
-void request_respond(struct sim_node *node, struct request_id id,
-                     const struct node_response *response)
+void sim_request_respond(struct sim_node *node, struct request_id id,
+                         const struct node_response *response)
 {
     struct world *world = &node->cluster->world;
     struct request *request = find(node, id, "answers");
@@ -198,7 +198,7 @@ static void tell_writable(void *context, uint64_t boot, uint64_t id, void *owned
     }
 }
 
-bool request_stream(struct sim_node *node, struct request_id id, struct span piece)
+bool sim_request_stream(struct sim_node *node, struct request_id id, struct span piece)
 {
     struct world *world = &node->cluster->world;
     struct request *request = find(node, id, "streams to");
@@ -215,14 +215,14 @@ bool request_stream(struct sim_node *node, struct request_id id, struct span pie
     return !request->blocked;
 }
 
-void request_stream_end(struct sim_node *node, struct request_id id)
+void sim_request_stream_end(struct sim_node *node, struct request_id id)
 {
     struct request *request = find(node, id, "ends the stream of");
     if (request != NULL)
         finish_later(request);
 }
 
-void request_crash_all(struct sim_node *node)
+void sim_request_crash_all(struct sim_node *node)
 {
     while (node->requests != NULL) {
         struct request *request = node->requests;

@@ -13,7 +13,7 @@ struct cluster;
 struct sim_node;
 
 /// What the asker got. `status` 0: nobody answered, and whether anything was done is not known.
-struct request_result {
+struct sim_request_result {
     uint32_t slot; // of the node that was asked
     uint16_t status;
     struct span body;
@@ -23,18 +23,18 @@ struct request_result {
 };
 
 /// Called once. Spans are borrowed for the call.
-typedef void request_done(void *context, uint64_t tag, const struct request_result *result);
+typedef void sim_request_done(void *context, uint64_t tag, const struct sim_request_result *result);
 
 /// Asks; what `ask` names is copied.
-void request_send(struct sim_node *node, const struct node_ask *ask, request_done *done,
-                  void *context, uint64_t tag);
+void sim_request_send(struct sim_node *node, const struct node_ask *ask, sim_request_done *done,
+                      void *context, uint64_t tag);
 
 // The node's side.
-void request_respond(struct sim_node *node, struct request_id id,
-                     const struct node_response *response);
-bool request_stream(struct sim_node *node, struct request_id id, struct span piece);
-void request_stream_end(struct sim_node *node, struct request_id id);
+void sim_request_respond(struct sim_node *node, struct request_id id,
+                         const struct node_response *response);
+bool sim_request_stream(struct sim_node *node, struct request_id id, struct span piece);
+void sim_request_stream_end(struct sim_node *node, struct request_id id);
 /// The process is gone: nobody will answer.
-void request_crash_all(struct sim_node *node);
+void sim_request_crash_all(struct sim_node *node);
 
 #endif

@@ -11,6 +11,7 @@
 
 #define PIECE_BYTES 40000 // of a push; with its envelope it fits a frame
 #define JOIN_TIMEOUT_US 12000000
+#define BEHIND_US_MAX 15000000
 
 static struct world *world_of(const struct sim_room *room)
 {
@@ -128,6 +129,11 @@ void sim_room_adopt(struct sim_room *room)
 uint64_t sim_room_length(const struct sim_room *room)
 {
     return room->mirror.count;
+}
+
+bool sim_room_may_edit(const struct sim_room *room)
+{
+    return room->state != ROOM_JOINING || weft_doc_stats(room->doc).atoms > 0;
 }
 
 static bool holds_nothing(const struct sim_room *room)
@@ -345,7 +351,7 @@ static void lose_epoch(struct sim_room *room, const struct weft_epoch *next)
     struct weft_buffer piece;
     struct weft_delta_reader *reader;
     weft_buffer_init(&piece, NULL);
-    if (!holds_nothing(room) && world_chance(world, 800)) {
+    if (!holds_nothing(room) && (room->client->scripted || world_chance(world, 800))) {
         must(room,
              weft_delta_reader_create(&reader, room->doc, room->node_version.data,
                                       room->node_version.size),
@@ -431,6 +437,7 @@ static void on_joined(struct sim_room *room, const struct wire_message *message)
         create_document(room, &message->epoch);
     }
     room->state = ROOM_IN;
+    room->behind_us = 0;
     room->since_us = world_of(room)->now_us;
     room->number_of_room = message->room;
     set_buffer(room, &room->node_version, message->vector);
@@ -559,6 +566,24 @@ static void refuse(struct sim_room *room, const struct wire_message *message)
     room->retry_us = world->now_us + world_between(world, 50000, 1000000);
 }
 
+/// The epoch is newer than the node's. When the only disk that had it was lost, no node ever gets
+/// it; then the client gives it up, and keeps what it holds to itself.
+static void on_behind(struct sim_room *room)
+{
+    struct world *world = world_of(room);
+    if (room->behind_us == 0)
+        room->behind_us = world->now_us;
+    if (world->now_us - room->behind_us < BEHIND_US_MAX)
+        return;
+    if (ledger_of(room)->loss_count == 0)
+        world_fail(world, "client %u document %u: nodes are behind its epoch for %d s",
+                   room->client->index, room->document, BEHIND_US_MAX / 1000000);
+    world_note(world, "client %u document %u gives up its epoch %llu, which no node has",
+               room->client->index, room->document, (unsigned long long)room->epoch.counter);
+    room->behind_us = 0;
+    create_document(room, &(struct weft_epoch){0});
+}
+
 static void on_error(struct sim_room *room, const struct wire_message *message)
 {
     struct world *world = world_of(room);
@@ -587,6 +612,8 @@ static void on_error(struct sim_room *room, const struct wire_message *message)
         }
         room->state = ROOM_OUT;
         room->retry_us = world->now_us + world_between(world, 100000, 1000000);
+        if (message->code == WIRE_BEHIND)
+            on_behind(room);
         break;
     default:
         world_fail(world, "client %u document %u was told %u %.*s %.*s", room->client->index,
@@ -594,6 +621,13 @@ static void on_error(struct sim_room *room, const struct wire_message *message)
                    (const char *)message->reason.data, (int)message->detail.size,
                    (const char *)message->detail.data);
     }
+}
+
+/// What peers brought may be gone after a failed commit, until it is pulled again.
+static void on_resync(struct sim_room *room)
+{
+    room->node_version.size = 0;
+    send_sync(room);
 }
 
 void sim_room_message(struct sim_room *room, const struct wire_message *message, uint64_t sent_us)
@@ -613,5 +647,5 @@ void sim_room_message(struct sim_room *room, const struct wire_message *message,
     else if (message->type == WIRE_NEW_EPOCH)
         on_epoch(room, &message->epoch);
     else if (message->type == WIRE_RESYNC)
-        send_sync(room);
+        on_resync(room);
 }

@@ -33,6 +33,7 @@ struct room_op {
 struct room_sent {
     uint32_t number;
     uint64_t own_end;         // own seqs below this were sent by then
+    bool refused;             // the node said so; the client may not have heard it yet
     struct marker_list whole; // for a push: all that the text showed, own or not
 };
 
@@ -45,8 +46,9 @@ struct sim_room {
     uint64_t next_seq; // of the agent, here
     uint64_t cursor;   // scalars, where the typist is
     enum room_state state;
-    uint64_t since_us; // of the state
-    uint64_t retry_us; // not before this the room is joined or pushed again
+    uint64_t since_us;  // of the state
+    uint64_t retry_us;  // not before this the room is joined or pushed again
+    uint64_t behind_us; // since when it is told that nodes are behind its epoch; 0: it is not
     uint32_t ref;
     uint32_t number_of_room;
     uint32_t number;   // of the last DELTA
@@ -87,6 +89,8 @@ bool sim_room_is_settled(const struct sim_room *room);
 /// Own edits; what they do is sent with the next work. `index` and `count` are clipped.
 void sim_room_insert(struct sim_room *room, uint64_t index, uint32_t count);
 void sim_room_delete(struct sim_room *room, uint64_t index, uint32_t count);
+/// Not while it waits to be told in which epoch an empty document is.
+bool sim_room_may_edit(const struct sim_room *room);
 uint64_t sim_room_length(const struct sim_room *room);
 
 /// One edit of the client's kind (sim_editor.c).

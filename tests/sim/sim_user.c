@@ -67,7 +67,7 @@ static bool is_write(enum node_verb verb)
            verb == NODE_ASK_DELETE;
 }
 
-static void note_promise(struct intent *intent, const struct request_result *result)
+static void note_promise(struct intent *intent, const struct sim_request_result *result)
 {
     struct ledger *ledger = &intent->cluster->ledger;
     intent->cluster->acks++;
@@ -84,7 +84,7 @@ static void note_promise(struct intent *intent, const struct request_result *res
     }
 }
 
-static void note_answer(struct intent *intent, const struct request_result *result)
+static void note_answer(struct intent *intent, const struct sim_request_result *result)
 {
     struct world *world = &intent->cluster->world;
     if (intent->blind)
@@ -94,13 +94,13 @@ static void note_answer(struct intent *intent, const struct request_result *resu
                    intent->verb, intent->document, result->status, result->level);
     if (result->status >= 200 && result->status < 300 && is_write(intent->verb))
         note_promise(intent, result);
-    if (result->status == 500)
+    if (result->status == 500 && !intent->cluster->plan.disk_faults)
         world_fail(world, "n%u answers verb %d on document %u with 500: %.*s", result->slot,
                    intent->verb, intent->document, (int)result->body.size,
                    (const char *)result->body.data);
 }
 
-static void answered(void *context, uint64_t tag, const struct request_result *result)
+static void answered(void *context, uint64_t tag, const struct sim_request_result *result)
 {
     struct intent *intent = context;
     (void)tag;
@@ -113,7 +113,7 @@ static void send(struct sim_node *node, struct intent *intent, struct node_ask *
     ask->verb = intent->verb;
     if (ask->document.size == 0)
         ask->document = cluster_document_name(intent->document);
-    request_send(node, ask, answered, intent, 0);
+    sim_request_send(node, ask, answered, intent, 0);
 }
 
 // ----------------------------------------------------------------------------------------- writes
@@ -156,7 +156,7 @@ static void change_text(struct intent *intent, const struct marker_list *read)
 }
 
 /// The second half of read, change, write: only if nobody changed it meanwhile, or blindly.
-static void put_back(void *context, uint64_t slot, const struct request_result *result)
+static void put_back(void *context, uint64_t slot, const struct sim_request_result *result)
 {
     struct intent *read = context;
     struct cluster *cluster = read->cluster;
@@ -196,7 +196,7 @@ static void read_change_write(struct cluster *cluster, struct sim_node *node, ui
 {
     struct intent *intent = intent_create(cluster, NODE_ASK_TEXT, document);
     struct node_ask ask = {.verb = NODE_ASK_TEXT, .document = cluster_document_name(document)};
-    request_send(node, &ask, put_back, intent, node->slot);
+    sim_request_send(node, &ask, put_back, intent, node->slot);
 }
 
 void sim_user_insert(struct cluster *cluster, struct sim_node *node, uint32_t document,

@@ -71,7 +71,17 @@ static struct weft_epoch epoch_of_hex(const char *hex)
     return wire_epoch_decode(bytes);
 }
 
-static void take_text(void *context, uint64_t tag, const struct request_result *result)
+bool survey_read_epoch(struct weft_epoch *epoch_out, struct span json)
+{
+    char hex[EPOCH_HEX + 1];
+    const char *text = (const char *)json.data;
+    if (find_string(hex, EPOCH_HEX, "epoch", text, text + json.size) == NULL)
+        return false;
+    *epoch_out = epoch_of_hex(hex);
+    return true;
+}
+
+static void take_text(void *context, uint64_t tag, const struct sim_request_result *result)
 {
     struct survey *survey = context;
     struct view *view = &survey->views[result->slot][tag];
@@ -83,25 +93,23 @@ static void take_text(void *context, uint64_t tag, const struct request_result *
         abort(); // memory of the simulator itself
 }
 
-static void take_digest(void *context, uint64_t tag, const struct request_result *result)
+static void take_digest(void *context, uint64_t tag, const struct sim_request_result *result)
 {
     struct survey *survey = context;
     struct view *view = &survey->views[result->slot][tag];
     const char *json = (const char *)result->body.data;
-    char hex[EPOCH_HEX + 1];
     survey->pending--;
     view->digest[0] = '\0';
     view->epoch_known = false;
     if (result->status != 200)
         return;
     if (find_string(view->digest, DIGEST_HEX, "digest", json, json + result->body.size) == NULL ||
-        find_string(hex, EPOCH_HEX, "epoch", json, json + result->body.size) == NULL) {
+        !survey_read_epoch(&view->epoch, result->body)) {
         world_fail(world_of(survey), "n%u: a digest without epoch or digest: %.*s", result->slot,
                    (int)result->body.size, json);
         return;
     }
     view->epoch_known = true;
-    view->epoch = epoch_of_hex(hex);
 }
 
 static void wait(struct survey *survey)
@@ -121,9 +129,9 @@ void survey_take(struct survey *survey)
     for (uint32_t n = 0; n < cluster->node_count; n++) {
         for (uint32_t d = 0; d < cluster->document_count; d++) {
             struct node_ask ask = {.verb = NODE_ASK_TEXT, .document = cluster_document_name(d)};
-            request_send(cluster->nodes[n], &ask, take_text, survey, d);
+            sim_request_send(cluster->nodes[n], &ask, take_text, survey, d);
             ask.verb = NODE_ASK_DIGEST;
-            request_send(cluster->nodes[n], &ask, take_digest, survey, d);
+            sim_request_send(cluster->nodes[n], &ask, take_digest, survey, d);
             survey->pending += 2;
         }
     }
@@ -132,7 +140,7 @@ void survey_take(struct survey *survey)
 
 // --------------------------------------------------------------------------------------- recovery
 
-static void take_copy(void *context, uint64_t tag, const struct request_result *result)
+static void take_copy(void *context, uint64_t tag, const struct sim_request_result *result)
 {
     struct survey *survey = context;
     survey->pending--;
@@ -145,7 +153,7 @@ static void take_copy(void *context, uint64_t tag, const struct request_result *
 }
 
 /// The list is one of objects, each with a document and an epoch.
-static void take_list(void *context, uint64_t tag, const struct request_result *result)
+static void take_list(void *context, uint64_t tag, const struct sim_request_result *result)
 {
     struct survey *survey = context;
     struct cluster *cluster = survey->cluster;
@@ -163,7 +171,7 @@ static void take_list(void *context, uint64_t tag, const struct request_result *
                                .document = cluster_document_name((uint32_t)tag),
                                .after = {(const uint8_t *)hex, EPOCH_HEX}};
         survey->pending++;
-        request_send(cluster->nodes[result->slot], &ask, take_copy, survey, tag);
+        sim_request_send(cluster->nodes[result->slot], &ask, take_copy, survey, tag);
     }
 }
 
@@ -178,7 +186,7 @@ void survey_recover(struct survey *survey)
                                    .document = cluster_document_name(d),
                                    .limit = 1000};
             survey->pending++;
-            request_send(cluster->nodes[n], &ask, take_list, survey, d);
+            sim_request_send(cluster->nodes[n], &ask, take_list, survey, d);
         }
     }
     wait(survey);

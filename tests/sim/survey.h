@@ -35,6 +35,8 @@ struct survey {
 
 void survey_init(struct survey *survey, struct cluster *cluster);
 void survey_finish(struct survey *survey);
+/// The epoch that a document's state names. @return false when it names none.
+bool survey_read_epoch(struct weft_epoch *epoch_out, struct span json);
 /// Asks all nodes and lets the world go on until all have answered, or for too long.
 void survey_take(struct survey *survey);
 /// Whether all nodes and all clients agree. @param why Receives what differs.
