@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/peers_cut.h"
+
 void peers_base_refuse(struct peers_base *base, nng_pipe pipe, enum seal_verdict verdict)
 {
     nng_sockaddr from = {0};
@@ -15,7 +17,7 @@ void peers_base_refuse(struct peers_base *base, nng_pipe pipe, enum seal_verdict
     peers_address_show(base->refusals.from[verdict], sizeof base->refusals.from[verdict], &from);
     pthread_mutex_unlock(&base->refusals.lock);
     base->tally.refused++;
-    nng_pipe_close(pipe);
+    peers_cut(pipe);
 }
 
 void peers_base_tell_refusals(struct peers_base *base)

@@ -25,6 +25,7 @@
 /// retransmissions that back off for minutes after a cut.
 #define PEERS_PATIENCE_MS 4000
 #define PEERS_TICK_MS 500
+#define PEERS_CLOSE_SECONDS 1 // at the end, for connections to go
 
 struct peers_tally {
     atomic_uint_fast64_t bus_sent, bus_received, bus_coalesced, bus_dropped, bus_lost;

@@ -5,9 +5,12 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <nng/protocol/bus0/bus.h>
 #include <sodium.h>
+
+#include "io/peers_cut.h"
 
 #define SIZE_BYTES 4                                          // before each broadcast
 #define BODY_BYTES_MAX (PEERS_MESSAGE_BYTES_MAX + SIZE_BYTES) // of one nng message
@@ -19,9 +22,10 @@ struct bus_pipe {
     struct peers_bus *bus;
     nng_pipe pipe;
     struct pipe_id id;
-    int dialer; // nng's number of the dialer that made it; -1: it was accepted
-    bool up;    // the first mail was posted; under bus->lock
-    bool heard; // `sender` is known; nng's receiving thread only, as the next two
+    int dialer;  // nng's number of the dialer that made it; -1: it was accepted
+    bool up;     // the first mail was posted; under bus->lock, as the next one
+    bool ending; // its dialer ends with it
+    bool heard;  // `sender` is known; nng's receiving thread only, as the next two
     uint8_t sender[SEAL_SENDER_BYTES];
     uint64_t number;
     bool dropped; // the loop's thread only
@@ -113,7 +117,7 @@ static void pipe_begins(nng_pipe nng, nng_pipe_ev event, void *context)
     struct peers_bus *bus = context;
     struct bus_pipe *pipe = calloc(1, sizeof *pipe);
     pthread_mutex_lock(&bus->lock);
-    bool room = pipe != NULL && bus->pipe_count < PEERS_PIPES_MAX;
+    bool room = pipe != NULL && bus->pipe_count < PEERS_PIPES_MAX && !bus->closing;
     if (room) {
         pipe->bus = bus;
         pipe->pipe = nng;
@@ -127,7 +131,7 @@ static void pipe_begins(nng_pipe nng, nng_pipe_ev event, void *context)
     pthread_mutex_unlock(&bus->lock);
     if (!room) {
         free(pipe);
-        nng_pipe_close(nng);
+        nng_pipe_close(nng); // harmless so early: it does not read yet
     }
 }
 
@@ -147,17 +151,64 @@ static void pipe_is_gone(nng_pipe nng, nng_pipe_ev event, void *context)
 {
     (void)event;
     struct peers_bus *bus = context;
+    bool ending = false;
     pthread_mutex_lock(&bus->lock);
     for (uint32_t i = 0; i < bus->pipe_count; i++) {
         struct bus_pipe *pipe = bus->pipes[i];
         if (nng_pipe_id(pipe->pipe) == nng_pipe_id(nng)) {
+            ending = pipe->ending;
             bus->pipes[i] = bus->pipes[--bus->pipe_count];
             bus->base->tally.pipes = bus->pipe_count;
             mailbox_post(&bus->base->mailbox, &pipe->down_mail);
             break;
         }
     }
+    if (bus->pipe_count == 0) {
+        pthread_cond_signal(&bus->emptied);
+    }
     pthread_mutex_unlock(&bus->lock);
+    if (ending) {
+        nng_dialer_close(nng_pipe_dialer(nng)); // before nng would dial again
+    }
+}
+
+/// Cuts the pipes that `chosen` says, and marks them as ending first when asked to. @return how
+/// many.
+static uint32_t cut_pipes(struct peers_bus *bus, bool ending,
+                          bool (*chosen)(const struct bus_pipe *pipe, uint64_t what), uint64_t what)
+{
+    nng_pipe cut[PEERS_PIPES_MAX];
+    uint32_t count = 0;
+    pthread_mutex_lock(&bus->lock);
+    for (uint32_t i = 0; i < bus->pipe_count; i++) {
+        if (chosen(bus->pipes[i], what)) {
+            bus->pipes[i]->ending = bus->pipes[i]->ending || ending;
+            bus->pipes[i]->dropped = true;
+            cut[count++] = bus->pipes[i]->pipe;
+        }
+    }
+    pthread_mutex_unlock(&bus->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        peers_cut(cut[i]);
+    }
+    return count;
+}
+
+static bool is_any(const struct bus_pipe *pipe, uint64_t what)
+{
+    (void)pipe;
+    (void)what;
+    return true;
+}
+
+static bool is_numbered(const struct bus_pipe *pipe, uint64_t id)
+{
+    return pipe->id.value == id;
+}
+
+static bool is_dialed_by(const struct bus_pipe *pipe, uint64_t dialer)
+{
+    return pipe->dialer == (int)dialer;
 }
 
 // --------------------------------------------------------------------------------------- receiving
@@ -443,6 +494,16 @@ static void start_dialing(struct peers_bus *bus, struct bus_dialing *dialing)
     dialing->since_ms = uv_now(bus->base->config.loop);
 }
 
+/// Ends a dialer: with its pipe when it has one, else at once.
+static void end_dialing(struct peers_bus *bus, struct bus_dialing *dialing)
+{
+    if (dialing->dialed &&
+        cut_pipes(bus, true, is_dialed_by, (uint64_t)nng_dialer_id(dialing->dialer)) == 0) {
+        nng_dialer_close(dialing->dialer);
+    }
+    dialing->dialed = false;
+}
+
 void peers_bus_dial(struct peers_bus *bus, struct span text)
 {
     struct peers_address address;
@@ -466,28 +527,13 @@ void peers_bus_hang_up(struct peers_bus *bus, struct span text)
     if (dialing == NULL) {
         return;
     }
-    if (dialing->dialed) {
-        nng_dialer_close(dialing->dialer);
-    }
+    end_dialing(bus, dialing);
     *dialing = bus->dialings[--bus->dialing_count];
 }
 
 void peers_bus_drop(struct peers_bus *bus, struct pipe_id id)
 {
-    nng_pipe dropped = NNG_PIPE_INITIALIZER;
-    bool found = false;
-    pthread_mutex_lock(&bus->lock);
-    for (uint32_t i = 0; i < bus->pipe_count && !found; i++) {
-        if (bus->pipes[i]->id.value == id.value) {
-            found = true;
-            bus->pipes[i]->dropped = true;
-            dropped = bus->pipes[i]->pipe;
-        }
-    }
-    pthread_mutex_unlock(&bus->lock);
-    if (found) {
-        nng_pipe_close(dropped);
-    }
+    cut_pipes(bus, false, is_numbered, id.value);
 }
 
 void peers_bus_tick(struct peers_bus *bus)
@@ -498,10 +544,8 @@ void peers_bus_tick(struct peers_bus *bus)
         if (dialing->live > 0 || now - dialing->since_ms < PEERS_PATIENCE_MS) {
             continue;
         }
-        if (dialing->dialed) {
-            nng_dialer_close(dialing->dialer);
-            bus->base->tally.redials++;
-        }
+        bus->base->tally.redials++;
+        end_dialing(bus, dialing);
         start_dialing(bus, dialing);
     }
 }
@@ -515,6 +559,7 @@ int peers_bus_open(struct peers_bus *bus, struct peers_base *base, struct peers_
     bus->tokens = PEERS_BURST;
     bus->refilled_ms = uv_now(base->config.loop);
     pthread_mutex_init(&bus->lock, NULL);
+    pthread_cond_init(&bus->emptied, NULL);
     uv_timer_init(base->config.loop, &bus->pace);
     bus->pace.data = bus;
     int failed = nng_bus0_open(&bus->socket);
@@ -540,9 +585,28 @@ int peers_bus_open(struct peers_bus *bus, struct peers_base *base, struct peers_
     return 0;
 }
 
+/// Cuts all pipes and waits a moment until nng has let go of them.
+static void empty_pipes(struct peers_bus *bus)
+{
+    struct timespec until;
+    pthread_mutex_lock(&bus->lock);
+    bus->closing = true;
+    pthread_mutex_unlock(&bus->lock);
+    cut_pipes(bus, true, is_any, 0);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PEERS_CLOSE_SECONDS;
+    pthread_mutex_lock(&bus->lock);
+    int expired = 0;
+    while (bus->pipe_count > 0 && expired == 0) {
+        expired = pthread_cond_timedwait(&bus->emptied, &bus->lock, &until);
+    }
+    pthread_mutex_unlock(&bus->lock);
+}
+
 void peers_bus_close(struct peers_bus *bus)
 {
     if (bus->opened) {
+        empty_pipes(bus);
         nng_close(bus->socket);
     }
     nng_aio_free(bus->receive);
@@ -553,5 +617,6 @@ void peers_bus_finish(struct peers_bus *bus)
 {
     assert(bus->pipe_count == 0);
     free(bus->waiting.bytes);
+    pthread_cond_destroy(&bus->emptied);
     pthread_mutex_destroy(&bus->lock);
 }

@@ -38,10 +38,12 @@ struct peers_bus {
     bool opened;
     nng_aio *receive;
     nng_aio *send;
-    pthread_mutex_t lock; // of the next three, which nng's threads share
+    pthread_mutex_t lock; // of the next five, which nng's threads share
     struct bus_pipe *pipes[PEERS_PIPES_MAX];
     uint32_t pipe_count;
-    bool paused; // nothing is received until the mailbox has drained
+    bool paused;            // nothing is received until the mailbox has drained
+    bool closing;           // no pipe is let in any more
+    pthread_cond_t emptied; // the last pipe went while closing
     // The rest belongs to the loop's thread.
     struct mail sent;
     bool sending; // `send` is under way

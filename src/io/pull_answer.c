@@ -6,8 +6,6 @@
 
 #include <nng/protocol/reqrep0/rep.h>
 
-#define PIPES_MAX PEERS_PIPES_MAX // a connection may make nng reserve one question's size
-
 static void listen_again(struct pull_slot *slot)
 {
     slot->sending = false;
@@ -114,16 +112,6 @@ void pull_answer_tick(struct pull_answer *answer)
     }
 }
 
-static void pipe_begins(nng_pipe pipe, nng_pipe_ev event, void *context)
-{
-    struct pull_answer *answer = context;
-    if (event == NNG_PIPE_EV_REM_POST) {
-        answer->pipes--;
-    } else if (++answer->pipes > PIPES_MAX) {
-        nng_pipe_close(pipe);
-    }
-}
-
 int pull_answer_open(struct pull_answer *answer, struct peers_base *base,
                      struct peers_address *address)
 {
@@ -133,10 +121,10 @@ int pull_answer_open(struct pull_answer *answer, struct peers_base *base,
         return failed;
     }
     answer->opened = true;
+    peers_pipes_init(&answer->pipes);
     nng_socket_set_size(answer->socket, NNG_OPT_RECVMAXSZ,
                         PEERS_QUESTION_BYTES_MAX + SEAL_OVERHEAD_BYTES + 64);
-    nng_pipe_notify(answer->socket, NNG_PIPE_EV_ADD_PRE, pipe_begins, answer);
-    nng_pipe_notify(answer->socket, NNG_PIPE_EV_REM_POST, pipe_begins, answer);
+    peers_pipes_watch(&answer->pipes, answer->socket);
     for (int i = 0; i < PEERS_ANSWERS_MAX; i++) {
         struct pull_slot *slot = &answer->slots[i];
         slot->answer = answer;
@@ -170,7 +158,9 @@ void pull_answer_close(struct pull_answer *answer)
         }
     }
     if (answer->opened) {
+        peers_pipes_empty(&answer->pipes);
         nng_close(answer->socket);
+        peers_pipes_finish(&answer->pipes);
     }
     for (int i = 0; i < PEERS_ANSWERS_MAX; i++) {
         nng_aio_free(answer->slots[i].aio);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "io/peers_base.h"
+#include "io/peers_pipes.h"
 
 struct pull_answer;
 
@@ -30,7 +31,7 @@ struct pull_answer {
     struct peers_base *base;
     nng_socket socket;
     bool opened;
-    atomic_uint pipes;
+    struct peers_pipes pipes;
     struct pull_slot slots[PEERS_ANSWERS_MAX];
 };
 

@@ -8,9 +8,12 @@
 
 #include <nng/protocol/reqrep0/req.h>
 
+#include "io/peers_pipes.h"
+
 struct pull_target {
     struct peers_address address;
     nng_socket socket;
+    struct peers_pipes pipes; // at most one, but for moments
     nng_dialer dialer;
     bool dialed;        // `dialer` is valid
     uint32_t questions; // under way
@@ -47,9 +50,10 @@ static struct pull_target *find_target(struct pull_ask *ask, const struct peers_
     return NULL;
 }
 
+/// Ends the dialer: with its pipe when it has one, else at once.
 static void hang_up(struct pull_target *target)
 {
-    if (target->dialed) {
+    if (target->dialed && peers_pipes_cut(&target->pipes, true) == 0) {
         nng_dialer_close(target->dialer);
     }
     target->dialed = false;
@@ -61,27 +65,33 @@ static void redial(struct pull_target *target)
     target->dialed = peers_base_dial(&target->dialer, target->socket, target->address.text);
 }
 
-/// The idle target that was used longest ago; NULL when none is idle.
-static struct pull_target *find_idle(struct pull_ask *ask)
+static bool has_pipes(struct pull_target *target)
 {
-    struct pull_target *oldest = NULL;
-    for (uint32_t i = 0; i < ask->target_count; i++) {
-        struct pull_target *target = ask->targets[i];
-        if (target->questions == 0 && (oldest == NULL || target->used_ms < oldest->used_ms)) {
-            oldest = target;
-        }
-    }
-    return oldest;
+    pthread_mutex_lock(&target->pipes.lock);
+    bool some = target->pipes.count > 0;
+    pthread_mutex_unlock(&target->pipes.lock);
+    return some;
 }
 
-/// A target for an address that has none. Sockets are never closed while the node runs: one that is
-/// idle is dialed elsewhere when there are too many.
+/// A target that hung up long ago; NULL when there is none.
+static struct pull_target *find_idle(struct pull_ask *ask)
+{
+    for (uint32_t i = 0; i < ask->target_count; i++) {
+        struct pull_target *target = ask->targets[i];
+        if (!target->dialed && target->questions == 0 && !has_pipes(target)) {
+            return target;
+        }
+    }
+    return NULL;
+}
+
+/// A target for an address that has none. Sockets are never closed while the node runs: one that
+/// hung up is dialed elsewhere when there are too many.
 static struct pull_target *open_target(struct pull_ask *ask, const struct peers_address *address)
 {
     if (ask->target_count == PULL_TARGETS_MAX) {
         struct pull_target *idle = find_idle(ask);
         if (idle != NULL) {
-            hang_up(idle);
             idle->address = *address;
         }
         return idle;
@@ -95,6 +105,8 @@ static struct pull_target *open_target(struct pull_ask *ask, const struct peers_
         free(target);
         return NULL;
     }
+    peers_pipes_init(&target->pipes);
+    peers_pipes_watch(&target->pipes, target->socket);
     nng_socket_set_ms(target->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     nng_socket_set_size(target->socket, NNG_OPT_RECVMAXSZ,
                         PEERS_REPLY_BYTES_MAX + SEAL_OVERHEAD_BYTES + 64);
@@ -286,6 +298,7 @@ void pull_ask_close(struct pull_ask *ask)
         nng_aio_wait(question->aio);
     }
     for (uint32_t i = 0; i < ask->target_count; i++) {
+        peers_pipes_empty(&ask->targets[i]->pipes);
         nng_close(ask->targets[i]->socket);
     }
 }
@@ -294,6 +307,7 @@ void pull_ask_finish(struct pull_ask *ask)
 {
     assert(ask->question_count == 0);
     for (uint32_t i = 0; i < ask->target_count; i++) {
+        peers_pipes_finish(&ask->targets[i]->pipes);
         free(ask->targets[i]);
     }
 }
