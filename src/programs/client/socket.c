@@ -223,6 +223,8 @@ static void on_timer(lws_sorted_usec_list_t *timer)
 {
     struct socket *socket = lws_container_of(timer, struct socket, timer);
     socket->expired = true;
+    // lws runs timers before it polls, and would poll until the next one.
+    lws_cancel_service(socket->context);
 }
 
 void socket_wait(struct socket *socket, uint32_t timeout_ms)

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// weft cluster members, leave, forget.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "programs/cli/admin_port.h"
+#include "programs/cli/output.h"
+#include "programs/cli/remote.h"
+
+#define ADMIN_OFFSET 2 // client port + 2, as the defaults have it
+
+// ------------------------------------------------------------------------------------- admin port
+
+/// http://HOST:PORT -> the same with another port. @return false: there is no port in it.
+static bool shift_port(char *url, size_t room, int offset)
+{
+    char *colon = strrchr(url, ':');
+    char *end;
+    if (colon == NULL)
+        return false;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    if (end == colon + 1 || *end != '\0' || port == 0 || port + (unsigned long)offset > 65535)
+        return false;
+    size_t used = (size_t)(colon + 1 - url);
+    snprintf(colon + 1, room - used, "%lu", port + (unsigned long)offset);
+    return true;
+}
+
+int admin_post(const char *url, const char *path, const char *subject)
+{
+    struct remote remote;
+    struct remote_ask ask = {.method = "POST", .path = path, .has_body = true};
+    int code = remote_init(&remote, url);
+    if (code == EXIT_FINE)
+        code = remote_call(&remote, &ask);
+    // The clients' port has no such path, or not with this method.
+    if (code == EXIT_FINE && (remote.status == 404 || remote.status == 405) &&
+        shift_port(remote.base, sizeof(remote.base), ADMIN_OFFSET))
+        code = remote_call(&remote, &ask);
+    if (code == EXIT_FINE && (remote.status < 200 || remote.status >= 300))
+        code = remote_refusal(&remote, subject);
+    remote_finish(&remote);
+    return code;
+}
+
+// ---------------------------------------------------------------------------------------- members
+
+static bool is_up(const json_t *member)
+{
+    const char *state = json_string_value(json_object_get(member, "state"));
+    return state != NULL && (strcmp(state, "up") == 0 || strcmp(state, "self") == 0);
+}
+
+static int run_members(const struct arguments *arguments)
+{
+    static const char *const columns[] = {"name",   "state",       "lag", "client",
+                                          "gossip", "incarnation", NULL};
+    struct remote remote;
+    struct output output;
+    json_t *answer = NULL;
+    int code = remote_init(&remote, arguments_word(arguments, 0));
+    if (code == EXIT_FINE)
+        code = remote_json(&remote, &answer, "/v1/cluster/members", "list of members");
+    if (code == EXIT_FINE) {
+        const json_t *members = json_object_get(answer, "members");
+        output_begin(&output, arguments, columns);
+        for (size_t i = 0; i < json_array_size(members); i++) {
+            json_t *row = json_copy(json_array_get(members, i));
+            if (row != NULL)
+                json_object_set_new(row, "up", json_boolean(is_up(row)));
+            output_row(&output, row);
+        }
+        code = output_end(&output);
+    }
+    json_decref(answer);
+    remote_finish(&remote);
+    return code;
+}
+
+const struct command members_command = {
+    .name = "cluster members",
+    .arguments = "URL",
+    .summary = "Lists the members that a node knows, with state and lag.",
+    .details = "Lag is how many entries of others' feeds a member is behind this node.",
+    .examples = {"weft cluster members http://127.0.0.1:9338",
+                 "weft cluster members http://127.0.0.1:9338 -o ndjson"},
+    .positional_min = 1,
+    .positional_max = 1,
+    .formatted = true,
+    .run = run_members,
+};
+
+// ------------------------------------------------------------------------------- leaving,
+// forgetting
+
+static int run_leave(const struct arguments *arguments)
+{
+    return admin_post(arguments_word(arguments, 0), "/v1/cluster/leave", "leaving");
+}
+
+const struct command leave_command = {
+    .name = "cluster leave",
+    .arguments = "URL",
+    .summary = "Lets a node say goodbye to the others, drain and end.",
+    .details = "Goes to the admin port: the URL's, or the one two above the clients' port.",
+    .examples = {"weft cluster leave http://127.0.0.1:9338",
+                 "weft cluster leave http://127.0.0.1:9340"},
+    .positional_min = 1,
+    .positional_max = 1,
+    .run = run_leave,
+};
+
+static int run_forget(const struct arguments *arguments)
+{
+    char *path = remote_path("/v1/cluster/forget?node=", arguments_word(arguments, 1), "");
+    if (path == NULL)
+        return complain(EXIT_REFUSED, "out of memory");
+    char subject[200];
+    snprintf(subject, sizeof(subject), "member \"%.100s\"", arguments_word(arguments, 1));
+    int code = admin_post(arguments_word(arguments, 0), path, subject);
+    free(path);
+    return code;
+}
+
+const struct command forget_command = {
+    .name = "cluster forget",
+    .arguments = "URL NODE",
+    .summary = "Lets a node no longer dial or count a member that is gone for good.",
+    .details = "Goes to the admin port: the URL's, or the one two above the clients' port.",
+    .examples = {"weft cluster forget http://127.0.0.1:9338 node-3",
+                 "weft cluster forget http://127.0.0.1:9340 old-disk"},
+    .positional_min = 2,
+    .positional_max = 2,
+    .run = run_forget,
+};

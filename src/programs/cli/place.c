@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "programs/cli/place.h"
+
+#include <string.h>
+
+bool place_is_url(const char *text)
+{
+    return strstr(text, "://") != NULL;
+}
+
+int place_open(struct place *place, const char *text)
+{
+    memset(place, 0, sizeof(*place));
+    place->text = text;
+    place->is_url = place_is_url(text);
+    return place->is_url ? remote_init(&place->remote, text) : place_dir_open(place);
+}
+
+void place_close(struct place *place)
+{
+    if (place->is_url)
+        remote_finish(&place->remote);
+    store_lmdb_close(place->store);
+}
+
+enum exit_code place_code(enum weft_status status)
+{
+    switch (status) {
+    case WEFT_OK:
+        return EXIT_FINE;
+    case WEFT_NOT_FOUND:
+        return EXIT_DIFFERENT;
+    case WEFT_MALFORMED:
+    case WEFT_UNSUPPORTED:
+        return EXIT_DAMAGED;
+    default:
+        return EXIT_REFUSED;
+    }
+}
+
+int place_list(struct place *place, const char *prefix,
+               void (*visit)(void *context, const struct place_document *document), void *context)
+{
+    return place->is_url ? place_url_list(place, prefix, visit, context)
+                         : place_dir_list(place, prefix, visit, context);
+}
+
+int place_text(struct place *place, const char *name, struct weft_buffer *text_out)
+{
+    return place->is_url ? place_url_text(place, name, text_out)
+                         : place_dir_text(place, name, text_out);
+}
+
+int place_doc(struct place *place, const char *name, struct weft_doc **doc_out)
+{
+    return place->is_url ? place_url_doc(place, name, doc_out)
+                         : place_dir_doc(place, name, doc_out);
+}
+
+int place_recoveries(struct place *place, const char *document,
+                     void (*visit)(void *context, const struct place_recovery *recovery),
+                     void *context)
+{
+    return place->is_url ? place_url_recoveries(place, document, visit, context)
+                         : place_dir_recoveries(place, document, visit, context);
+}
+
+int place_recovery_text(struct place *place, const char *document, const char *epoch,
+                        struct weft_buffer *text_out)
+{
+    return place->is_url ? place_url_recovery_text(place, document, epoch, text_out)
+                         : place_dir_recovery_text(place, document, epoch, text_out);
+}
