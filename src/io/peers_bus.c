@@ -607,6 +607,10 @@ void peers_bus_close(struct peers_bus *bus)
 {
     if (bus->opened) {
         empty_pipes(bus);
+        // First: a receive that begins anew while the socket closes waits on a queue that is freed,
+        // and freeing the aio would cancel it there.
+        nng_aio_stop(bus->receive);
+        nng_aio_stop(bus->send);
         nng_close(bus->socket);
     }
     nng_aio_free(bus->receive);

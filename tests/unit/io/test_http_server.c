@@ -288,8 +288,7 @@ static void connections_of_all_sorts_that_break_off_cost_nothing(void)
         "",
         "G",
         "GET /v1/docs HTTP/1.1\r\nHost: loc",
-        "PUT /v1/docs/x HTTP/1.1\r\nHost: localhost\r\n"
-        "Content-Length: 100\r\n\r\nabc",
+        "PUT /v1/docs/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc",
         "GET /v1/docs/late HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /v1/docs/huge HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
