@@ -14,8 +14,7 @@
 static const char *const names[SIM_DOCUMENTS_MAX] = {
     "minutes",
     "a/b c%",
-    "\xC3\xBC"
-    "bersicht",
+    "\303\274bersicht",
     "z",
     "notes-2026",
     "todo",
