@@ -153,8 +153,8 @@ static enum weft_status read_version(struct node *node, struct fetch *fetch,
                                      struct weft_epoch *epoch_out)
 {
     struct room *room;
-    node->version.size = 0;
     enum weft_status status = room_open(node, name_of(fetch), &room);
+    node->version.size = 0; // loading used it
     if (status == WEFT_MALFORMED) {
         *epoch_out = fetch->doc ? weft_doc_epoch(fetch->doc) : (struct weft_epoch){0};
         return fetch->doc ? weft_doc_version(&node->version, fetch->doc) : WEFT_OK;
