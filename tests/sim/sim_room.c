@@ -567,10 +567,15 @@ static void refuse(struct sim_room *room, const struct wire_message *message)
 }
 
 /// The epoch is newer than the node's. When the only disk that had it was lost, no node ever gets
-/// it; then the client gives it up, and keeps what it holds to itself.
+/// it; then the client gives it up, and keeps what it holds to itself. While every disk is still
+/// there, whoever has it may be cut off or stopped: it is owed from the healing on.
 static void on_behind(struct sim_room *room)
 {
     struct world *world = world_of(room);
+    if (ledger_of(room)->loss_count == 0 && !room->client->cluster->quiet) {
+        room->behind_us = 0;
+        return;
+    }
     if (room->behind_us == 0)
         room->behind_us = world->now_us;
     if (world->now_us - room->behind_us < BEHIND_US_MAX)
