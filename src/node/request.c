@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/epoch.h"
 #include "node/journal.h"
 #include "node/json.h"
 #include "node/replicas.h"
@@ -22,16 +23,19 @@ void request_etag(char etag_out[ETAG_BYTES], const struct weft_digest *digest)
 }
 
 void request_respond(struct node *node, struct request_id id, uint16_t status,
-                     const char *content_type, struct span body, struct span etag,
+                     const char *content_type, struct span body, const struct request_head *head,
                      const char *durability)
 {
     struct node_response response = {
         .status = status,
         .content_type = content_type,
         .body = body,
-        .etag = etag,
         .durability = durability,
     };
+    if (head) {
+        response.etag = span_of_text(head->etag);
+        response.epoch = span_of_text(head->epoch);
+    }
     node->links->respond(node->links, id, &response);
 }
 
@@ -68,7 +72,7 @@ void request_refuse(struct node *node, struct request_id id, uint32_t code, cons
                         "{\"status\":%u,\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}\n",
                         http_status(code), code, wire_code_reason(code), detail ? detail : "");
     request_respond(node, id, http_status(code), "application/problem+json",
-                    (struct span){(const uint8_t *)body, (size_t)size}, (struct span){0}, NULL);
+                    (struct span){(const uint8_t *)body, (size_t)size}, NULL, NULL);
 }
 
 uint32_t request_code_of(enum weft_status status)
@@ -264,8 +268,10 @@ static void finish(struct node *node, struct request *request, const char *durab
         request_respond_state(node, request->id, request->status, request->room, durability);
     } else if (!request->gone) {
         // Later edits are under way: its present state must not be shown yet.
+        struct request_head head = {0};
+        epoch_hex(head.epoch, &request->epoch);
         request_respond(node, request->id, request->status, "application/json",
-                        span_of_text("{}\n"), (struct span){0}, durability);
+                        span_of_text("{}\n"), &head, durability);
     }
     request_destroy(node, request);
 }

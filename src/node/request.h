@@ -28,13 +28,21 @@ void request_finish_all(struct node *node);
 
 // Between the files.
 
+#define ETAG_BYTES 33
+/// What the head of an answer says of a document, in hex; an empty one is not said.
+struct request_head {
+    char etag[ETAG_BYTES];               // its digest
+    char epoch[2 * WIRE_EPOCH_SIZE + 1]; // that counts, or that a recovery copy is of
+};
+
 /// A copy that can wait. NULL, and answered, when there are too many or no memory.
 struct request *request_create(struct node *node, struct request_id id, const struct node_ask *ask);
 struct request *request_find(struct node *node, struct request_id id);
 /// Answers nothing.
 void request_destroy(struct node *node, struct request *request);
+/// @param head What the answer says of its document; NULL: nothing.
 void request_respond(struct node *node, struct request_id id, uint16_t status,
-                     const char *content_type, struct span body, struct span etag,
+                     const char *content_type, struct span body, const struct request_head *head,
                      const char *durability);
 /// An RFC 9457 problem with a code of docs/wire-protocol.md.
 void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail);
@@ -51,7 +59,6 @@ void request_edit(struct node *node, struct request *request);
 /// LEAVE and FORGET.
 void request_cluster(struct node *node, struct request_id id, const struct node_ask *ask);
 
-#define ETAG_BYTES 33
 /// The digest in hex.
 void request_etag(char etag_out[ETAG_BYTES], const struct weft_digest *digest);
 

@@ -189,8 +189,8 @@ static bool refuse_unfit(struct node *node, struct request *request, struct room
     }
     if (!matches(room, request->ask.if_match)) {
         request_respond(node, request->id, 412, "application/problem+json",
-                        span_of_text("{\"status\":412,\"reason\":\"changed_meanwhile\"}\n"),
-                        (struct span){0}, NULL);
+                        span_of_text("{\"status\":412,\"reason\":\"changed_meanwhile\"}\n"), NULL,
+                        NULL);
         request_destroy(node, request);
         return true;
     }
@@ -224,13 +224,13 @@ void request_edit(struct node *node, struct request *request)
     }
     if (status == WEFT_CONFLICT) {
         request_respond(node, request->id, 412, "application/problem+json",
-                        span_of_text("{\"status\":412,\"reason\":\"exists\"}\n"), (struct span){0},
-                        NULL);
+                        span_of_text("{\"status\":412,\"reason\":\"exists\"}\n"), NULL, NULL);
         request_destroy(node, request);
     } else if (status) {
         refuse(node, request, request_code_of(status), NULL);
     } else {
         request->room = room;
+        request->epoch = room->head.epoch;
         room_pin(node, room);
         await(node, request);
     }
@@ -245,8 +245,7 @@ void request_cluster(struct node *node, struct request_id id, const struct node_
         request_refuse(node, id, WIRE_NO_DOCUMENT, "no such member");
         return;
     }
-    request_respond(node, id, 200, "application/json", span_of_text("{}\n"), (struct span){0},
-                    NULL);
+    request_respond(node, id, 200, "application/json", span_of_text("{}\n"), NULL, NULL);
     if (ask->verb == NODE_ASK_LEAVE) {
         node->leaving = true;
         node->beat_soon = true;

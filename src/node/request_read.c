@@ -12,19 +12,22 @@
 #include "node/room.h"
 #include "node/watch.h"
 
-static struct span etag_span(const char etag[ETAG_BYTES])
+static struct request_head head_of(const struct weft_epoch *epoch, const struct weft_digest *digest)
 {
-    return (struct span){(const uint8_t *)etag, ETAG_BYTES - 1};
+    struct request_head head;
+    request_etag(head.etag, digest);
+    epoch_hex(head.epoch, epoch);
+    return head;
 }
 
 static void respond_json(struct node *node, struct request_id id, uint16_t status,
-                         struct json *json, struct span etag, const char *durability)
+                         struct json *json, const struct request_head *head, const char *durability)
 {
     json_raw(json, "\n");
     if (json->failed) {
         request_refuse(node, id, WIRE_INTERNAL, NULL);
     } else {
-        request_respond(node, id, status, "application/json", span_of_buffer(json->out), etag,
+        request_respond(node, id, status, "application/json", span_of_buffer(json->out), head,
                         durability);
     }
     weft_buffer_finish(json->out);
@@ -71,7 +74,6 @@ void request_respond_state(struct node *node, struct request_id id, uint16_t sta
 {
     struct weft_buffer body;
     struct weft_digest digest;
-    char etag[ETAG_BYTES];
     weft_buffer_init(&body, &node->allocator);
     struct json json = {&body, false};
     if (room_load(node, room) || !put_state(node, &json, room, &digest)) {
@@ -79,8 +81,8 @@ void request_respond_state(struct node *node, struct request_id id, uint16_t sta
         weft_buffer_finish(&body);
         return;
     }
-    request_etag(etag, &digest);
-    respond_json(node, id, status, &json, etag_span(etag), durability);
+    struct request_head head = head_of(&room->head.epoch, &digest);
+    respond_json(node, id, status, &json, &head, durability);
 }
 
 /// The text from its record, when nothing was journaled since: nothing has to be decoded.
@@ -89,7 +91,6 @@ static bool read_cold_text(struct node *node, struct request_id id, const struct
     const struct document *document = documents_find(node, ask->document);
     struct archive_head head;
     struct span text;
-    char etag[ETAG_BYTES];
     if (document && document->room) {
         return false;
     }
@@ -99,8 +100,8 @@ static bool read_cold_text(struct node *node, struct request_id id, const struct
         archive_text(&text, &node->archive, &head, ask->document)) {
         return false;
     }
-    request_etag(etag, &head.digest);
-    request_respond(node, id, 200, "text/plain; charset=utf-8", text, etag_span(etag), "durable");
+    struct request_head said = head_of(&head.epoch, &head.digest);
+    request_respond(node, id, 200, "text/plain; charset=utf-8", text, &said, "durable");
     return true;
 }
 
@@ -109,7 +110,6 @@ static void respond_document(struct node *node, struct request_id id, const stru
 {
     struct weft_buffer body;
     struct weft_digest digest;
-    char etag[ETAG_BYTES];
     enum weft_status status;
     const char *type = "text/plain; charset=utf-8";
     weft_buffer_init(&body, &node->allocator);
@@ -123,8 +123,8 @@ static void respond_document(struct node *node, struct request_id id, const stru
     if (status) {
         request_refuse(node, id, WIRE_INTERNAL, NULL);
     } else {
-        request_etag(etag, &digest);
-        request_respond(node, id, 200, type, span_of_buffer(&body), etag_span(etag), "durable");
+        struct request_head head = head_of(&room->head.epoch, &digest);
+        request_respond(node, id, 200, type, span_of_buffer(&body), &head, "durable");
     }
     weft_buffer_finish(&body);
 }
@@ -247,7 +247,7 @@ static void read_list(struct node *node, struct request_id id, const struct node
         json_raw(&json, "null");
     }
     json_raw(&json, "}");
-    respond_json(node, id, 200, &json, (struct span){0}, NULL);
+    respond_json(node, id, 200, &json, NULL, NULL);
 }
 
 static bool recovery_visit(void *context, const struct archive_recovery *copy)
@@ -285,11 +285,12 @@ static void read_recoveries(struct node *node, struct request_id id, const struc
         json.failed = true;
     }
     json_raw(&json, "]}");
-    respond_json(node, id, 200, &json, (struct span){0}, NULL);
+    respond_json(node, id, 200, &json, NULL, NULL);
 }
 
 static void read_recovery(struct node *node, struct request_id id, const struct node_ask *ask)
 {
+    struct request_head head = {0};
     struct weft_epoch epoch;
     struct weft_doc *doc;
     struct weft_buffer body;
@@ -306,8 +307,9 @@ static void read_recovery(struct node *node, struct request_id id, const struct 
     if (weft_doc_text(&body, doc)) {
         request_refuse(node, id, WIRE_INTERNAL, NULL);
     } else {
-        request_respond(node, id, 200, "text/plain; charset=utf-8", span_of_buffer(&body),
-                        (struct span){0}, "durable");
+        epoch_hex(head.epoch, &epoch);
+        request_respond(node, id, 200, "text/plain; charset=utf-8", span_of_buffer(&body), &head,
+                        "durable");
     }
     weft_buffer_finish(&body);
     weft_doc_destroy(doc);
@@ -364,7 +366,7 @@ static void read_members(struct node *node, struct request_id id)
                    member->client_address, state_of(member), member->lag);
     }
     json_raw(&json, "]}");
-    respond_json(node, id, 200, &json, (struct span){0}, NULL);
+    respond_json(node, id, 200, &json, NULL, NULL);
 }
 
 bool request_read(struct node *node, struct request_id id, const struct node_ask *ask)

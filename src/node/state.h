@@ -211,12 +211,13 @@ enum request_state {
 struct request {
     struct request_id id;
     enum request_state state;
-    bool gone;           // the asker left: nothing is answered
-    struct node_ask ask; // its spans point into `bytes`
-    struct room *room;   // pinned while committing or watching
-    bool created;        // the document did not exist before
-    uint16_t status;     // to answer with
-    uint64_t sequence;   // REQUEST_AWAITING: of the own feed
+    bool gone;               // the asker left: nothing is answered
+    struct node_ask ask;     // its spans point into `bytes`
+    struct room *room;       // pinned while committing or watching
+    bool created;            // the document did not exist before
+    uint16_t status;         // to answer with
+    struct weft_epoch epoch; // that its edit is in
+    uint64_t sequence;       // REQUEST_AWAITING: of the own feed
     uint64_t barrier;
     uint64_t deadline_ms;
     struct request *await_next;
@@ -281,10 +282,10 @@ struct feed_mark {
 /// What entered the cluster at one node during one life of its process.
 struct feed {
     uint64_t incarnation;
-    uint64_t prefix; // entries 1..prefix were applied here
-    uint64_t synced; // and are on this disk
+    uint64_t prefix;       // entries 1..prefix were applied here
+    uint64_t synced;       // and are on this disk
     uint64_t continues;    // the life before it at its node; 0: none
-    uint64_t continued_to; // FEED_NOT_TOLD, with `continues` 0: it is not known here what it continues
+    uint64_t continued_to; // or FEED_NOT_TOLD
     bool own;
     bool dirty; // its record is to be staged
     bool has_successor;
@@ -298,6 +299,7 @@ struct feed {
     bool listed;    // scratch: a list names it
 };
 
+/// With `continues` 0: it is not known here what it continues.
 #define FEED_NOT_TOLD UINT64_MAX
 
 static inline bool feed_is_told(const struct feed *feed)

@@ -2,6 +2,7 @@
 // Event streams of changes.
 #include "node/watch.h"
 
+#include "node/epoch.h"
 #include "node/json.h"
 #include "node/request.h"
 #include "node/room.h"
@@ -169,8 +170,11 @@ void watch_begin(struct node *node, struct request_id id, const struct node_ask 
         weft_buffer_finish(&text);
         return;
     }
+    char epoch[2 * WIRE_EPOCH_SIZE + 1];
     struct node_response response = {
         .status = 200, .content_type = "text/event-stream", .stream = true};
+    epoch_hex(epoch, &room->head.epoch);
+    response.epoch = span_of_text(epoch);
     response.body = span_of_buffer(&text);
     watch_flush(node, room); // what came before is not for this one
     request->state = REQUEST_WATCHING;
