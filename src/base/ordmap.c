@@ -22,12 +22,22 @@ void ordmap_finish(struct ordmap *map)
     ordmap_init(map, &allocator);
 }
 
-bool ordmap_reserve(struct ordmap *map, uint64_t puts)
+bool ordmap_grow(struct ordmap *map, uint64_t puts)
 {
     uint64_t leaf_splits;
     uint64_t inner_splits = splits_max(&leaf_splits, puts, puts, map->nodes.count - map->inner,
                                        map->inner, map->height + 1, ORDMAP_FANOUT / 2 - 1);
-    return pool_reserve(&map->nodes, leaf_splits + inner_splits);
+    if (!pool_reserve(&map->nodes, leaf_splits + inner_splits))
+        return false;
+    map->reserved_puts = puts;
+    map->reserved_nodes = map->nodes.count;
+    return true;
+}
+
+void ordmap_trim(struct ordmap *map)
+{
+    pool_trim(&map->nodes);
+    map->reserved_puts = 0;
 }
 
 bool ordmap_reserve_ascending(struct ordmap *map, uint64_t puts)

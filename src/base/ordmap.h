@@ -34,6 +34,9 @@ struct ordmap {
     uint32_t root;
     uint32_t height; // levels above the leaves
     uint32_t inner;  // nodes that are no leaves
+    // Room for so many puts is there as long as the map has so many nodes.
+    uint64_t reserved_puts;
+    uint32_t reserved_nodes;
 };
 
 /// Where an entry stands. Valid until the next ordmap_put() or ordmap_drop().
@@ -46,9 +49,19 @@ struct ordmap_at {
 void ordmap_init(struct ordmap *map, const struct weft_allocator *allocator);
 void ordmap_finish(struct ordmap *map);
 
+/// ordmap_reserve() when it is not known that there is room.
+bool ordmap_grow(struct ordmap *map, uint64_t puts);
+
 /// Makes room for `puts` calls of ordmap_put(). @return false, with all as it was, when there is
 /// none.
-bool ordmap_reserve(struct ordmap *map, uint64_t puts);
+static inline bool ordmap_reserve(struct ordmap *map, uint64_t puts)
+{
+    return (puts <= map->reserved_puts && map->nodes.count == map->reserved_nodes) ||
+           ordmap_grow(map, puts);
+}
+
+/// Gives back what large reservations left over.
+void ordmap_trim(struct ordmap *map);
 
 /// Likewise for `puts` calls into an empty map, in ascending order of keys.
 bool ordmap_reserve_ascending(struct ordmap *map, uint64_t puts);

@@ -88,10 +88,8 @@ bool rga_reserve(struct rga *rga, const struct rga_need *need)
 void rga_trim(struct rga *rga)
 {
     pool_trim(&rga->log.ops);
-    pool_trim(&rga->log.starts.nodes);
-    pool_trim(&rga->tree.leaves);
-    pool_trim(&rga->tree.nodes);
-    pool_trim(&rga->tree.ids.nodes);
+    ordmap_trim(&rga->log.starts);
+    tree_trim(&rga->tree);
 }
 
 enum weft_status rga_batch_begin(struct rga *rga, const struct rga_batch *batch)

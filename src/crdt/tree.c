@@ -40,14 +40,26 @@ void tree_finish(struct tree *tree)
     ordmap_finish(&tree->ids);
 }
 
-bool tree_reserve(struct tree *tree, uint64_t places, uint64_t slots)
+bool tree_grow(struct tree *tree, uint64_t places, uint64_t slots)
 {
     uint64_t leaf_splits;
     uint64_t node_splits = splits_max(&leaf_splits, places, slots, tree->leaves.count,
                                       tree->nodes.count, tree->height + 1, HALF);
-    return pool_reserve(&tree->leaves, leaf_splits + 1) &&
-           pool_reserve(&tree->nodes, node_splits) &&
-           ordmap_reserve(&tree->ids, slots + leaf_splits * IDS_PER_SPLIT);
+    if (!pool_reserve(&tree->leaves, leaf_splits + 1) || !pool_reserve(&tree->nodes, node_splits) ||
+        !ordmap_reserve(&tree->ids, slots + leaf_splits * IDS_PER_SPLIT))
+        return false;
+    tree->reserved_places = places;
+    tree->reserved_slots = slots;
+    tree->reserved_count = tree->leaves.count + tree->nodes.count + tree->ids.nodes.count;
+    return true;
+}
+
+void tree_trim(struct tree *tree)
+{
+    pool_trim(&tree->leaves);
+    pool_trim(&tree->nodes);
+    ordmap_trim(&tree->ids);
+    tree->reserved_slots = 0;
 }
 
 uint32_t tree_create_leaf(struct tree *tree)

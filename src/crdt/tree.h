@@ -71,6 +71,10 @@ struct tree {
     uint32_t first; // leaf
     uint32_t last;
     uint32_t ids_last; // leaf of the last entry of ids
+    // Room for so much is there as long as there are so many leaves, nodes and nodes of ids.
+    uint64_t reserved_places;
+    uint64_t reserved_slots;
+    uint32_t reserved_count;
     uint64_t slots;
     struct weight total; // visible
     uint32_t late_leaf;  // whose counts above are behind by `late`
@@ -86,9 +90,21 @@ void tree_init(struct tree *tree, const struct weft_allocator *allocator,
                const struct agents *agents, const struct oplog *log, const struct text *text);
 void tree_finish(struct tree *tree);
 
+/// tree_reserve() when it is not known that there is room.
+bool tree_grow(struct tree *tree, uint64_t places, uint64_t slots);
+
 /// Makes room for `slots` new slots in `places` places. @return false, with all as it was, when
 /// there is none.
-bool tree_reserve(struct tree *tree, uint64_t places, uint64_t slots);
+static inline bool tree_reserve(struct tree *tree, uint64_t places, uint64_t slots)
+{
+    uint32_t count = tree->leaves.count + tree->nodes.count + tree->ids.nodes.count;
+    return (places <= tree->reserved_places && slots <= tree->reserved_slots &&
+            count == tree->reserved_count) ||
+           tree_grow(tree, places, slots);
+}
+
+/// Gives back what large reservations left over.
+void tree_trim(struct tree *tree);
 
 /// Inserts the newest elements, of row `op`, at a place; their iv are the last of the text store.
 /// Room for 2 slots must have been reserved. @return the new slot, offset 0.
