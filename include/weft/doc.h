@@ -2,14 +2,14 @@
 // A document: replicated text. Replicas that hold the same operations hold the same text.
 //
 //   edit here          weft_doc_insert, weft_doc_delete, weft_doc_replace_text
-//   tell others        weft_doc_delta_since (by version vector), weft_doc_delta_own, weft_delta_reader
+//   tell others        weft_doc_delta_since (a version), weft_doc_delta_own, weft_delta_reader
 //   hear from others   weft_doc_apply, in any order, any number of times
 //   keep               weft_doc_snapshot, weft_doc_load
 //   compare            weft_doc_version, weft_doc_digest
 //
-// Words: an *element* is one Unicode scalar value, named for ever by (agent, seq). A *run* is a row of
-// operations of one kind by one agent with consecutive seqs. A *delta* is encoded runs in causal order.
-// docs/crdt.md says why replicas converge, docs/wire-protocol.md how bytes are laid out.
+// Words: an *element* is one Unicode scalar value, named for ever by (agent, seq). A *run* is a row
+// of operations of one kind by one agent with consecutive seqs. A *delta* is encoded runs in causal
+// order. docs/crdt.md says why replicas converge, docs/delta-format.md how bytes are laid out.
 //
 // Threads: one caller at a time per document; different documents are independent.
 // Untrusted bytes are welcome in weft_doc_apply, weft_doc_load and every version vector.
@@ -38,12 +38,12 @@ struct weft_id {
 /// The parent of what is inserted at the very start.
 #define WEFT_ID_ROOT ((struct weft_id){0, UINT64_MAX})
 
-/// Agents with this bit are reserved for deterministic creation (weft_doc_insert_initial): their id is
-/// a hash of the one run they hold, and everyone rejects any other run of theirs. Agent 0 is nobody.
+/// Agents with this bit are reserved for deterministic creation (weft_doc_insert_initial): their id
+/// is a hash of the one run they hold; everyone rejects any other run of theirs. Agent 0 is nobody.
 #define WEFT_AGENT_RESERVED_BIT (UINT64_C(1) << 63)
 
 /// Which life of a document name: the greater (counter, then random as big-endian bytes) wins.
-/// The first epoch, {0, {0}}, is the same everywhere, so that two cut-off halves may create one name.
+/// The first epoch, {0, {0}}, is everyone's, so that two cut-off halves may create one name.
 struct weft_epoch {
     uint64_t counter;
     uint8_t random[16];
@@ -69,10 +69,10 @@ enum weft_policy {
 
 /// Bounds of one document. 0 means the default that is named here.
 struct weft_doc_limits {
-    uint64_t elements_max;     // elements ever inserted, default and at most 2^31
-    uint32_t agents_max;       // default 1,000,000
-    uint32_t parked_runs_max;  // runs whose causes are missing; default 4,096
-    size_t parked_bytes_max;   // their text; default 1 MiB
+    uint64_t elements_max;    // elements ever inserted, default and at most 2^31
+    uint32_t agents_max;      // default 1,000,000
+    uint32_t parked_runs_max; // runs whose causes are missing; default 4,096
+    size_t parked_bytes_max;  // their text; default 1 MiB
 };
 
 /// How to make a document. All zero is fine: nameless, first epoch, libc memory, sided policy.
@@ -99,9 +99,10 @@ WEFT_API void weft_doc_destroy(struct weft_doc *doc);
 /// @return WEFT_OK; WEFT_INVALID for 0 or an id of the reserved class; WEFT_LIMIT; WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_set_agent(struct weft_doc *doc, uint64_t agent);
 
-/// Inserts UTF-8 text at `index`. @param text Borrowed for the call; valid UTF-8 without surrogates.
-/// @return WEFT_OK, WEFT_RANGE, WEFT_MALFORMED (not UTF-8), WEFT_INVALID (no agent set), WEFT_LIMIT,
-/// WEFT_NO_MEMORY. Empty text is WEFT_OK and no operation. Cost: O(1) at the last edit, else O(log n).
+/// Inserts UTF-8 text at `index`. @param text Borrowed; valid UTF-8 without surrogates.
+/// @return WEFT_OK, WEFT_RANGE, WEFT_MALFORMED (not UTF-8), WEFT_INVALID (no agent set),
+/// WEFT_LIMIT, WEFT_NO_MEMORY. Empty text is WEFT_OK and no operation. Cost: O(1) at the last edit,
+/// else O(log n).
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_insert(struct weft_doc *doc, enum weft_unit unit,
                                                         uint64_t index, const uint8_t *text,
                                                         size_t text_size);
@@ -110,19 +111,19 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_insert(struct weft_doc *doc, en
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_delete(struct weft_doc *doc, enum weft_unit unit,
                                                         uint64_t index, uint64_t length);
 
-/// Makes the text equal to `text` by a minimal difference (Myers 1986), so that what stays keeps its
-/// identity. @return as weft_doc_insert(). Cost: O((n + m) d) for d changes, bounded by a limit past
-/// which the difference is correct but coarser.
-WEFT_API WEFT_MUST_USE enum weft_status weft_doc_replace_text(struct weft_doc *doc,
-                                                              const uint8_t *text, size_t text_size);
+/// Makes the text equal to `text` by a minimal difference (Myers 1986), so that what stays keeps
+/// its identity. @return as weft_doc_insert(). Cost: O((n + m) d) for d changes, bounded by a limit
+/// past which the difference is correct but coarser.
+WEFT_API WEFT_MUST_USE enum weft_status
+weft_doc_replace_text(struct weft_doc *doc, const uint8_t *text, size_t text_size);
 
 /// Creates the text deterministically: the same name, epoch and text give the same operations
-/// everywhere, so doing it twice, anywhere, is one edit. Needs no agent. The text is cut into runs of
-/// at most 16 KiB, each by an agent of the reserved class whose id is a hash of that run.
-/// @return WEFT_OK; WEFT_CONFLICT when the document already has operations; else as weft_doc_insert().
-WEFT_API WEFT_MUST_USE enum weft_status weft_doc_insert_initial(struct weft_doc *doc,
-                                                                const uint8_t *text,
-                                                                size_t text_size);
+/// everywhere, so doing it twice, anywhere, is one edit. Needs no agent. The text is cut into runs
+/// of at most 16 KiB, each by an agent of the reserved class whose id is a hash of that run.
+/// @return WEFT_OK; WEFT_CONFLICT when the document already has operations; else as
+/// weft_doc_insert().
+WEFT_API WEFT_MUST_USE enum weft_status
+weft_doc_insert_initial(struct weft_doc *doc, const uint8_t *text, size_t text_size);
 
 // ---------------------------------------------------------------------------------------- reading
 
@@ -152,8 +153,8 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_index_of(uint64_t *index_out, b
 
 /// Told after each change of the visible text, local or remote, in order: at `index` (scalars),
 /// `deleted` scalars went and `text` came. Must not edit from inside.
-typedef void weft_doc_observer(void *context, uint64_t index, uint64_t deleted,
-                               const uint8_t *text, size_t text_size);
+typedef void weft_doc_observer(void *context, uint64_t index, uint64_t deleted, const uint8_t *text,
+                               size_t text_size);
 /// Sets the one observer; NULL (the default) skips the work of finding positions.
 WEFT_API void weft_doc_observe(struct weft_doc *doc, weft_doc_observer *observer, void *context);
 
@@ -166,7 +167,7 @@ struct weft_apply_result {
     uint32_t runs_parked;    // kept aside until their causes arrive
     uint32_t runs_missing;   // with WEFT_APPLY_STRICT: left out, since their causes are missing
     uint32_t runs_invalid;   // break a rule that every replica checks alike: left out everywhere
-    enum weft_status reason; // of the first run left out: WEFT_INVALID, WEFT_LIMIT, ...; else WEFT_OK
+    enum weft_status reason; // of the first run left out: WEFT_INVALID, ...; else WEFT_OK
     struct weft_id invalid;  // first atom of the first invalid run, when runs_invalid > 0
 };
 
@@ -175,7 +176,7 @@ enum weft_apply_mode {
     WEFT_APPLY_STRICT, // leave such runs out and count them in runs_missing
 };
 
-/// Applies a delta of any replica. Applying it twice, or deltas in any order, gives the same document.
+/// Applies a delta of any replica. Deltas twice, or in any order, give the same document.
 ///
 /// The whole delta is decoded before anything changes: after WEFT_MALFORMED, WEFT_UNSUPPORTED or
 /// WEFT_NO_MEMORY the document is as it was. Invalid runs are left out one by one and counted.
@@ -197,7 +198,8 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_version(struct weft_buffer *out
 /// The seq that `agent` uses next here: 0 when it is not known.
 WEFT_API uint64_t weft_doc_next_seq(const struct weft_doc *doc, uint64_t agent);
 
-/// Appends all that `version` lacks as one delta in causal order, and nothing when it lacks nothing.
+/// Appends all that `version` lacks as one delta in causal order; nothing lacking, nothing
+/// appended.
 /// @param version Untrusted. @return WEFT_OK, WEFT_MALFORMED or WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_delta_since(struct weft_buffer *out,
                                                              const struct weft_doc *doc,
@@ -213,14 +215,13 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_delta_own(struct weft_buffer *o
 /// order. The document may change in between: what arrives later is read too.
 struct weft_delta_reader;
 /// @param version Untrusted. The reader must not outlive the document.
-WEFT_API WEFT_MUST_USE enum weft_status weft_delta_reader_create(
-    struct weft_delta_reader **reader_out, const struct weft_doc *doc, const uint8_t *version,
-    size_t size);
-/// Appends the next delta of at most `size_max` (at least 32 KiB, the largest atomic run being 16 KiB)
-/// bytes; appends nothing at the end. @return WEFT_OK or WEFT_NO_MEMORY.
-WEFT_API WEFT_MUST_USE enum weft_status weft_delta_reader_next(struct weft_buffer *out,
-                                                               struct weft_delta_reader *reader,
-                                                               size_t size_max);
+WEFT_API WEFT_MUST_USE enum weft_status
+weft_delta_reader_create(struct weft_delta_reader **reader_out, const struct weft_doc *doc,
+                         const uint8_t *version, size_t size);
+/// Appends the next delta of at most `size_max` (at least 32 KiB, the largest atomic run being 16
+/// KiB) bytes; appends nothing at the end. @return WEFT_OK or WEFT_NO_MEMORY.
+WEFT_API WEFT_MUST_USE enum weft_status
+weft_delta_reader_next(struct weft_buffer *out, struct weft_delta_reader *reader, size_t size_max);
 /// Takes NULL.
 WEFT_API void weft_delta_reader_destroy(struct weft_delta_reader *reader);
 
@@ -240,8 +241,8 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_chain(uint64_t *next_out, uint8
 
 // --------------------------------------------------------------------------------------- keeping
 
-/// Appends the document in three parts: `structure` (all operations and the order), `text` (visible,
-/// UTF-8, so that reading needs no decoding) and `tombs` (text of deleted elements).
+/// Appends the document in three parts: `structure` (all operations and the order), `text`
+/// (visible, UTF-8, so that reading needs no decoding) and `tombs` (text of deleted elements).
 /// Parked runs are not part of it. @return WEFT_OK or WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_snapshot(struct weft_buffer *structure_out,
                                                           struct weft_buffer *text_out,
@@ -257,9 +258,9 @@ struct weft_snapshot {
     size_t tombs_size;
 };
 
-/// A document from its snapshot. The epoch comes from the snapshot, all else from `options`. Untrusted
-/// bytes; borrowed for the call. @return WEFT_OK, WEFT_MALFORMED, WEFT_UNSUPPORTED, WEFT_LIMIT or
-/// WEFT_NO_MEMORY.
+/// A document from its snapshot. The epoch comes from the snapshot, all else from `options`.
+/// Untrusted bytes; borrowed for the call. @return WEFT_OK, WEFT_MALFORMED, WEFT_UNSUPPORTED,
+/// WEFT_LIMIT or WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_load(struct weft_doc **doc_out,
                                                       const struct weft_snapshot *snapshot,
                                                       const struct weft_doc_options *options);
@@ -274,7 +275,7 @@ struct weft_doc_stats {
     uint64_t spans;      // pieces of the sequence
     uint64_t agents;
     uint64_t parked_runs;
-    size_t memory;       // bytes allocated by this document
+    size_t memory; // bytes allocated by this document
 };
 WEFT_API struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc);
 
@@ -289,10 +290,10 @@ enum weft_run_kind {
 
 /// A run of operations as it stands in the log.
 struct weft_run {
-    uint8_t kind;          // enum weft_run_kind or an unknown kind up to 15
-    bool left;             // insert: the first element is a left child of its parent
-    bool backward;         // delete: targets go down in seq, from `target` (backspacing)
-    uint32_t length;       // atoms
+    uint8_t kind;    // enum weft_run_kind or an unknown kind up to 15
+    bool left;       // insert: the first element is a left child of its parent
+    bool backward;   // delete: targets go down in seq, from `target` (backspacing)
+    uint32_t length; // atoms
     uint64_t agent;
     uint64_t seq;          // of the first atom; the rest follow by one
     uint64_t lamport;      // likewise
@@ -320,8 +321,8 @@ WEFT_API void weft_doc_visit_spans(const struct weft_doc *doc,
                                    bool (*visit)(void *context, const struct weft_span *span),
                                    void *context);
 
-/// Checks every invariant, O(n). @return NULL, or one sentence of static storage that names the first
-/// one that does not hold (docs/crdt.md numbers them). For tests and `weft check`.
+/// Checks every invariant, O(n). @return NULL, or one sentence of static storage that names the
+/// first one that does not hold (docs/crdt.md numbers them). For tests and `weft check`.
 WEFT_API const char *weft_doc_check(const struct weft_doc *doc);
 
 #ifdef __cplusplus

@@ -14,9 +14,9 @@ extern "C" {
 
 /// Given at creation and kept by the owner; there is no global state.
 ///
-/// `resize` allocates when `old` is NULL (`old_size` is then 0), frees when `new_size` is 0, and may
-/// return NULL for `new_size` > 0, which the library reports as WEFT_NO_MEMORY. It is always told the
-/// true old size.
+/// `resize` allocates when `old` is NULL (`old_size` is then 0), frees when `new_size` is 0, and
+/// may return NULL for `new_size` > 0, which the library reports as WEFT_NO_MEMORY. It is always
+/// told the true old size.
 struct weft_allocator {
     void *context;
     void *(*resize)(void *context, void *old, size_t old_size, size_t new_size);

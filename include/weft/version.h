@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Version vectors: for each agent, the seq that it will use next. docs/crdt.md, docs/wire-protocol.md.
+// Version vectors: for each agent, the seq that it will use next. docs/delta-format.md.
 //
 // Encoded form (what every function here takes and gives):
-//   varint count | count x ( u64 little-endian agent | varint next )      agents strictly ascending,
-//   next >= 1. The empty vector is the single byte 00; a size of 0 is read as the empty vector too.
+//   varint count | count x ( u64 little-endian agent | varint next )
+// agents strictly ascending, next >= 1. The empty vector is the single byte 00; a size of 0 is read
+// as the empty vector too.
 #ifndef WEFT_VERSION_VECTOR_H
 #define WEFT_VERSION_VECTOR_H
 
@@ -21,17 +22,17 @@ extern "C" {
 /// How two version vectors relate.
 enum weft_order {
     WEFT_ORDER_EQUAL,
-    WEFT_ORDER_BEFORE,     // the first lacks something of the second, and nothing the other way round
+    WEFT_ORDER_BEFORE, // the first lacks something of the second, and nothing the other way round
     WEFT_ORDER_AFTER,
     WEFT_ORDER_CONCURRENT, // each lacks something
 };
 
-/// Compares two encoded vectors. Untrusted bytes. @return WEFT_OK or WEFT_MALFORMED. Cost: O(agents).
+/// Compares two encoded vectors. Untrusted bytes. @return WEFT_OK or WEFT_MALFORMED. O(agents).
 WEFT_API WEFT_MUST_USE enum weft_status weft_version_compare(enum weft_order *order_out,
                                                              const uint8_t *a, size_t a_size,
                                                              const uint8_t *b, size_t b_size);
 
-/// Appends the least vector that covers both. Untrusted bytes. `out` must not be where `a` or `b` lie.
+/// Appends the least vector that covers both. Untrusted bytes; neither lies in `out`.
 /// @return WEFT_OK, WEFT_MALFORMED or WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status weft_version_merge(struct weft_buffer *out,
                                                            const uint8_t *a, size_t a_size,

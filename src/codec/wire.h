@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Messages between client and node: bytes <-> values, both ways. docs/wire-protocol.md is normative.
+// Messages between client and node, bytes <-> values. docs/wire-protocol.md is normative.
 //
-// Decoding is total: any bytes give a message or WEFT_MALFORMED, allocate nothing, and borrow from the
-// input. Encoding appends to a buffer. May include: base/, weft/, msgpack.
+// Decoding is total: any bytes give a message or WEFT_MALFORMED, allocate nothing, and borrow from
+// the input. Encoding appends to a buffer. May include: base/, weft/, msgpack.
 #ifndef WEFT_CODEC_WIRE_H
 #define WEFT_CODEC_WIRE_H
 
@@ -74,31 +74,31 @@ struct wire_limits {
     uint64_t gather_bytes;
 };
 
-/// One message; which fields count depends on `type` as in the tables of docs/wire-protocol.md. Spans
-/// borrow from the decoded bytes; a nil span has data NULL.
+/// One message; which fields count depends on `type` as in the tables of docs/wire-protocol.md.
+/// Spans borrow from the decoded bytes; a nil span has data NULL.
 struct wire_message {
     enum wire_type type;
-    uint32_t version;      // HELLO
-    uint32_t replicas;     // HELLO
-    uint32_t ref;          // JOIN, ORPHANS, JOINED, ERROR
-    uint32_t room;         // all of one room
-    uint32_t number;       // DELTA, ACK, ERROR
-    uint32_t level;        // ACK
-    uint32_t code;         // ERROR
-    uint32_t heartbeat_ms; // NODE_HELLO
-    uint32_t retry_after_ms; // MOVE
-    uint64_t n;            // PING, PONG
-    uint64_t incarnation;  // NODE_HELLO
-    bool has_epoch;        // JOIN
-    struct weft_epoch epoch;   // JOIN, ORPHANS, JOINED, NEW_EPOCH
-    struct weft_digest digest; // POINT
-    struct wire_limits limits; // NODE_HELLO
-    struct span name;      // HELLO client, NODE_HELLO node, JOIN and ORPHANS document
-    struct span vector;    // JOIN, SYNC, JOINED, POINT: version vector
-    struct span token;     // JOIN, JOINED, POINT
-    struct span receipt;   // POINT
-    struct span reason;    // ERROR
-    struct span detail;    // ERROR
+    uint32_t version;                    // HELLO
+    uint32_t replicas;                   // HELLO
+    uint32_t ref;                        // JOIN, ORPHANS, JOINED, ERROR
+    uint32_t room;                       // all of one room
+    uint32_t number;                     // DELTA, ACK, ERROR
+    uint32_t level;                      // ACK
+    uint32_t code;                       // ERROR
+    uint32_t heartbeat_ms;               // NODE_HELLO
+    uint32_t retry_after_ms;             // MOVE
+    uint64_t n;                          // PING, PONG
+    uint64_t incarnation;                // NODE_HELLO
+    bool has_epoch;                      // JOIN
+    struct weft_epoch epoch;             // JOIN, ORPHANS, JOINED, NEW_EPOCH
+    struct weft_digest digest;           // POINT
+    struct wire_limits limits;           // NODE_HELLO
+    struct span name;                    // HELLO client, NODE_HELLO node, JOIN and ORPHANS document
+    struct span vector;                  // JOIN, SYNC, JOINED, POINT: version vector
+    struct span token;                   // JOIN, JOINED, POINT
+    struct span receipt;                 // POINT
+    struct span reason;                  // ERROR
+    struct span detail;                  // ERROR
     struct span deltas[WIRE_DELTAS_MAX]; // DELTA and ORPHANS: one; NODE_DELTA: delta_count
     uint32_t delta_count;
 };

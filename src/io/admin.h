@@ -8,7 +8,7 @@
 //   docs/operations.md lists the names GET  /v1/cluster/members       POST /v1/cluster/leave POST
 //   /v1/cluster/forget?node=NAME POST /v1/backup?to=ABSOLUTE_PATH
 //
-// No document's name ever appears here. May include: node/, io/http.h, io/listener.h.
+// No document's name ever appears here. May include: node/, io/.
 #ifndef WEFT_IO_ADMIN_H
 #define WEFT_IO_ADMIN_H
 

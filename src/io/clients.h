@@ -13,7 +13,7 @@
 //
 // A connection costs 80 bytes here besides what lws and the kernel keep. No timers per connection:
 // those that must end soon stand in one queue, since all have the same time.
-// May include: node/, io/loop.h, io/listener.h, io/http_api.h, libwebsockets.
+// May include: node/, io/address.h, io/http_api.h, io/http_origin.h, io/loop.h.
 #ifndef WEFT_IO_CLIENTS_H
 #define WEFT_IO_CLIENTS_H
 

@@ -10,7 +10,7 @@
 //
 // {id} is one path segment, percent-encoded: a slash within an id is %2F. docs/http-api.md says the
 // rest. The API owns its HTTP server; sockets come from whoever listens.
-// May include: node/, io/http.h, io/http_origin.h.
+// May include: node/, io/http.h, io/http_origin.h, io/loop.h.
 #ifndef WEFT_IO_HTTP_API_H
 #define WEFT_IO_HTTP_API_H
 

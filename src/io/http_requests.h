@@ -2,7 +2,7 @@
 // Requests over HTTP that the node has: which connection waits for which request_id.
 //
 // The HTTP API and the admin port have such a table each; a mark in the ids tells whose they are.
-// May include: node/, io/http.h.
+// May include: node/, io/http.h, io/loop.h.
 #ifndef WEFT_IO_HTTP_REQUESTS_H
 #define WEFT_IO_HTTP_REQUESTS_H
 

@@ -16,7 +16,7 @@
 // bounded by PEERS_WAITING_BYTES_MAX; past that it is dropped and counted, and pull repairs it.
 //
 // A process that opened peers must not fork() without exec() afterwards (nng panics).
-// May include: node/, libuv, nng, libsodium.
+// May include: node/, io/seal.h, libuv.
 #ifndef WEFT_IO_PEERS_H
 #define WEFT_IO_PEERS_H
 

@@ -43,8 +43,8 @@ void feeds_replay(struct node *node, uint64_t incarnation, uint64_t sequence, ui
 
 /// Appends the list (array head and elements) of what is applied, or only of what is synced. A feed
 /// that goes exactly as far as one that continues it says is left out.
-/// @param all_listed Keeps those that the list read last names: whoever named them may not know what
-/// they continue.
+/// @param all_listed Keeps those that the list read last names: whoever named them may not know
+/// what they continue.
 void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced, bool all_listed);
 /// Sets `asked` of all feeds to what a list says, left out ones included.
 /// @param unknown_out How many entries it names of feeds that are not known here; may be NULL.

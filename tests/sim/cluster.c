@@ -12,12 +12,7 @@
 #define SHARED_TEXT_MAX 9000 // markers; past 16 KiB of text it takes several runs
 
 static const char *const names[SIM_DOCUMENTS_MAX] = {
-    "minutes",
-    "a/b c%",
-    "\303\274bersicht",
-    "z",
-    "notes-2026",
-    "todo",
+    "minutes", "a/b c%", "\303\274bersicht", "z", "notes-2026", "todo",
 };
 
 struct span cluster_document_name(uint32_t document)

@@ -114,9 +114,10 @@ void sim_pull_ask(struct sim_node *node, uint64_t ticket, struct span address, s
     struct world *world = &cluster->world;
     world_trace(world, 0xA5C, question.data, question.size);
     if (world->verbose)
-        printf("%10.6f  n%u asks %.*s: %zu bytes, ticket %llu, type %u\n", (double)world->now_us / 1e6,
-               node->slot, (int)address.size, (const char *)address.data, question.size,
-               (unsigned long long)ticket, question.size > 1 ? question.data[1] : 0);
+        printf("%10.6f  n%u asks %.*s: %zu bytes, ticket %llu, type %u\n",
+               (double)world->now_us / 1e6, node->slot, (int)address.size,
+               (const char *)address.data, question.size, (unsigned long long)ticket,
+               question.size > 1 ? question.data[1] : 0);
     uint32_t under_way = 1;
     for (const struct pull *p = network->pulls; p != NULL; p = p->next)
         under_way += !p->done && p->asker == node && p->asker_boot == node->boot ? 1 : 0;

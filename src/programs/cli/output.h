@@ -2,7 +2,7 @@
 // Answers on stdout: rows of named values as a table for people, or as JSON for programs.
 //
 // A table is aligned and has a head on a terminal; through a pipe it is tab-separated and has none.
-// May include: jansson.
+// May include: programs/cli/arguments.h, jansson.
 #ifndef WEFT_PROGRAMS_CLI_OUTPUT_H
 #define WEFT_PROGRAMS_CLI_OUTPUT_H
 

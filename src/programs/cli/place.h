@@ -5,7 +5,7 @@
 //   place_close
 //
 // Every function returns an exit code and has said what went wrong when it is not EXIT_FINE.
-// May include: io/store_lmdb.h, node/archive.h, weft/.
+// May include: io/store_lmdb.h, node/archive.h, programs/cli.
 #ifndef WEFT_PROGRAMS_CLI_PLACE_H
 #define WEFT_PROGRAMS_CLI_PLACE_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// HTTP to a node, through libcurl. May include: curl, weft/.
+// HTTP to a node, through libcurl. May include: programs/cli/command.h, libcurl, jansson.
 #ifndef WEFT_PROGRAMS_CLI_REMOTE_H
 #define WEFT_PROGRAMS_CLI_REMOTE_H
 
