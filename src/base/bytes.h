@@ -5,11 +5,18 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /// Borrowed bytes. `data` may be NULL when `size` is 0.
 struct span {
     const uint8_t *data;
     size_t size;
 };
+
+/// The bytes of a string, without its end.
+static inline struct span span_of_text(const char *text)
+{
+    return (struct span){(const uint8_t *)text, strlen(text)};
+}
 
 #endif

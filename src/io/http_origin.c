@@ -28,15 +28,10 @@ static bool parse_origin(struct address *address_out, struct span text)
     return address_parse(address_out, (struct span){text.data + skip, text.size - skip}, port);
 }
 
-static struct span span_of(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
 bool http_origin_is_valid(const char *text)
 {
     struct address address;
-    return strcmp(text, "*") == 0 || parse_origin(&address, span_of(text));
+    return strcmp(text, "*") == 0 || parse_origin(&address, span_of_text(text));
 }
 
 bool http_host_allowed(const struct http_origins *origins, const struct http_head *head)
@@ -55,7 +50,7 @@ bool http_host_allowed(const struct http_origins *origins, const struct http_hea
     for (size_t i = 0; i < origins->count; i++) {
         struct address allowed;
         if (strcmp(origins->allowed[i], "*") == 0 ||
-            (parse_origin(&allowed, span_of(origins->allowed[i])) &&
+            (parse_origin(&allowed, span_of_text(origins->allowed[i])) &&
              strcasecmp(allowed.host, host.host) == 0)) {
             return true;
         }

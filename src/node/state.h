@@ -535,14 +535,6 @@ static inline struct span span_of_buffer(const struct weft_buffer *buffer)
 {
     return (struct span){buffer->data, buffer->size};
 }
-static inline struct span span_of_text(const char *text)
-{
-    size_t size = 0;
-    while (text[size]) {
-        size++;
-    }
-    return (struct span){(const uint8_t *)text, size};
-}
 bool span_equal(struct span a, struct span b);
 
 #endif

@@ -9,11 +9,6 @@
 #include "codec/wire.h"
 #include "programs/cli/place.h"
 
-static struct span span_of(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
 int place_dir_open(struct place *place)
 {
     struct store_lmdb_options options = {.path = place->text, .read_only = true};
@@ -44,7 +39,7 @@ static void format_epoch(char *text_out, const struct weft_epoch *epoch)
 static int load(struct place *place, const char *name, struct weft_doc **doc_out)
 {
     struct archive_head head;
-    enum weft_status status = archive_load(doc_out, &head, &place->archive, span_of(name), NULL, 0);
+    enum weft_status status = archive_load(doc_out, &head, &place->archive, span_of_text(name), NULL, 0);
     if (status != WEFT_OK)
         return complain(place_code(status), "%s: document \"%s\": %s", place->text, name,
                         weft_status_text(status));
@@ -214,7 +209,7 @@ int place_dir_list(struct place *place, const char *prefix,
     if (status == WEFT_OK && listing.status == WEFT_OK) {
         if (listing.tail_count > 0)
             qsort(listing.tails, listing.tail_count, sizeof(*listing.tails), compare_tails);
-        status = archive_list(&place->archive, (struct span){NULL, 0}, span_of(prefix), list_one,
+        status = archive_list(&place->archive, (struct span){NULL, 0}, span_of_text(prefix), list_one,
                               &listing);
     }
     release(place);
@@ -249,7 +244,7 @@ int place_dir_recoveries(struct place *place, const char *document,
                          void *context)
 {
     struct recovery_visit wrapped = {visit, context};
-    struct span name = document != NULL ? span_of(document) : (struct span){NULL, 0};
+    struct span name = document != NULL ? span_of_text(document) : (struct span){NULL, 0};
     enum weft_status status = archive_recoveries(&place->archive, name, visit_recovery, &wrapped);
     release(place);
     if (status != WEFT_OK)
@@ -266,7 +261,7 @@ int place_dir_recovery_text(struct place *place, const char *document, const cha
         return complain(EXIT_USAGE, "\"%.60s\" is not the 48 hex digits of an epoch", epoch);
     struct weft_epoch lost = wire_epoch_decode(bytes);
     enum weft_status status =
-        archive_load_recovery(&doc, &place->archive, span_of(document), &lost);
+        archive_load_recovery(&doc, &place->archive, span_of_text(document), &lost);
     release(place);
     if (status != WEFT_OK)
         return complain(place_code(status), "%s: recovery copy of \"%s\": %s", place->text,
