@@ -153,12 +153,39 @@ static enum weft_status check_short_file(const struct store_lmdb_file *file,
     return status;
 }
 
+static bool mark_name(char *name, size_t size, const char *path)
+{
+    return (size_t)snprintf(name, size, "%s/weft.used", path) < size;
+}
+
+bool store_lmdb_dir_is_marked(const char *path)
+{
+    char name[4096];
+    return mark_name(name, sizeof(name), path) && access(name, F_OK) == 0;
+}
+
+int store_lmdb_dir_mark(const char *path)
+{
+    char name[4096];
+    if (!mark_name(name, sizeof(name), path))
+        return ENAMETOOLONG;
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return errno == EEXIST ? 0 : errno;
+    close(fd);
+    return store_lmdb_dir_sync(path);
+}
+
 enum weft_status store_lmdb_dir_check(bool *fresh_out, uint64_t *map_bytes_out, const char *path,
                                       bool read_only, char *error)
 {
     struct store_lmdb_file file;
     char problem[STORE_LMDB_ERROR_BYTES];
     enum weft_status status = store_lmdb_file_open(&file, path, problem);
+    if (status == WEFT_NOT_FOUND && store_lmdb_dir_is_marked(path)) {
+        snprintf(problem, sizeof(problem), "data.mdb is gone or empty, but it held a store before");
+        status = WEFT_MALFORMED;
+    }
     if (status == WEFT_NOT_FOUND && !read_only) {
         *fresh_out = true;
         *map_bytes_out = 0;

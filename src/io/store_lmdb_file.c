@@ -131,7 +131,8 @@ static bool never_used(const struct store_lmdb_file *file)
 {
     enum { page_bytes = 4096 }; // LMDB takes the system's
     uint8_t bytes[2 * page_bytes] = {0};
-    if (file->size > sizeof(bytes) || read_fully(file->fd, bytes, file->size, 0) != 0)
+    if (file->size > sizeof(bytes) || file->size % page_bytes != 0 ||
+        read_fully(file->fd, bytes, file->size, 0) != 0)
         return false;
     for (unsigned i = 0; i < 2; i++) {
         const uint8_t *page = bytes + (size_t)i * page_bytes;

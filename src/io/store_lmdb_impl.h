@@ -135,6 +135,10 @@ WEFT_MUST_USE enum weft_status store_lmdb_dir_lock(int *lock_fd_out, const char 
 bool store_lmdb_dir_has_writer(const char *path);
 /// Creates the directory if it is not there.
 WEFT_MUST_USE enum weft_status store_lmdb_dir_create(const char *path, char *error);
+/// Leaves weft.used behind, once: from then on a missing or empty data file is damage and not a
+/// beginning. @return 0 or an errno.
+int store_lmdb_dir_mark(const char *path);
+bool store_lmdb_dir_is_marked(const char *path);
 /// Makes the directory's entries durable. @return 0 or an errno.
 int store_lmdb_dir_sync(const char *path);
 int store_lmdb_dir_sync_parent(const char *path);

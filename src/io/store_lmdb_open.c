@@ -200,6 +200,8 @@ static enum weft_status open_all(struct store_lmdb *store, const struct store_lm
     int code = 0;
     if (status == WEFT_OK && fresh)
         code = store_lmdb_dir_sync(store->path);
+    if (status == WEFT_OK && code == 0 && !store->read_only)
+        code = store_lmdb_dir_mark(store->path);
     if (code != 0) {
         snprintf(error, STORE_LMDB_ERROR_BYTES, "cannot sync %.300s: %s", store->path,
                  strerror(code));

@@ -225,8 +225,12 @@ enum weft_status store_lmdb_verify(const char *path,
     char text[STORE_LMDB_ERROR_BYTES];
     v.error = text;
     v.status = store_lmdb_file_open(&v.file, path, text);
-    if (v.status == WEFT_NOT_FOUND)
+    if (v.status == WEFT_NOT_FOUND && store_lmdb_dir_is_marked(path)) {
+        snprintf(text, sizeof(text), "data.mdb is gone or empty, but it held a store before");
+        v.status = WEFT_MALFORMED;
+    } else if (v.status == WEFT_NOT_FOUND) {
         snprintf(text, sizeof(text), "%.300s holds no weft store", path);
+    }
     if (v.status == WEFT_OK) {
         unsigned tries = 0;
         do {

@@ -16,6 +16,14 @@ static enum weft_status replace(struct node *node, struct room *room, struct spa
     return status ? status : weft_doc_replace_text(room->doc, text.data, text.size);
 }
 
+/// A document exists from its first operation on: an empty one begins with a character that is
+/// deleted again.
+static enum weft_status begin_empty(struct node *node, struct room *room)
+{
+    enum weft_status status = replace(node, room, span_of_text("\n"));
+    return status ? status : replace(node, room, span_of_text(""));
+}
+
 // ---------------------------------------------------------------------------------------------
 // PATCH
 
@@ -122,6 +130,9 @@ static enum weft_status create(struct node *node, struct room *room, struct span
     if (weft_doc_stats(room->doc).atoms > 0) {
         return was_created_so(node, room, text);
     }
+    if (text.size == 0) {
+        return begin_empty(node, room);
+    }
     return weft_doc_insert_initial(room->doc, text.data, text.size);
 }
 
@@ -142,13 +153,21 @@ static bool matches(struct room *room, struct span if_match)
     return span_equal(if_match, (struct span){(const uint8_t *)etag, ETAG_BYTES - 1});
 }
 
+static enum weft_status put(struct node *node, struct room *room, struct span text)
+{
+    if (text.size == 0 && weft_doc_stats(room->doc).atoms == 0) {
+        return begin_empty(node, room);
+    }
+    return replace(node, room, text);
+}
+
 static enum weft_status apply(struct node *node, struct request *request, struct room *room)
 {
     const struct node_ask *ask = &request->ask;
     struct weft_epoch next;
     switch (ask->verb) {
     case NODE_ASK_PUT:
-        return replace(node, room, ask->body);
+        return put(node, room, ask->body);
     case NODE_ASK_PATCH:
         return ask->json ? patch(node, room, ask->body) : replace(node, room, ask->body);
     case NODE_ASK_CREATE:

@@ -647,8 +647,10 @@ Test(store_damage, a_creation_that_was_cut_short_is_begun_anew)
 {
     char path[64];
     char name[96];
+    char mark[96];
     temporary_directory(path);
     snprintf(name, sizeof(name), "%s/data.mdb", path);
+    snprintf(mark, sizeof(mark), "%s/weft.used", path);
     static const size_t sizes[] = {0, 4096, 8192};
     for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -662,6 +664,25 @@ Test(store_damage, a_creation_that_was_cut_short_is_begun_anew)
         store_lmdb_close(store);
         struct content content;
         cr_expect_eq(verify(path, &content), WEFT_OK, "%s", error);
+        cr_assert_eq(unlink(mark), 0);
+    }
+    remove_directory(path);
+}
+
+Test(store_damage, an_emptied_data_file_is_no_beginning)
+{
+    char path[64];
+    char name[96];
+    temporary_directory(path);
+    snprintf(name, sizeof(name), "%s/data.mdb", path);
+    struct store_lmdb *store = must_open(path);
+    store_lmdb_close(store);
+    for (unsigned i = 0; i < 2; i++) {
+        struct content content;
+        cr_assert_eq(i == 0 ? truncate(name, 0) : unlink(name), 0);
+        cr_expect_eq(open_store(&store, path, false), WEFT_MALFORMED, "%s", error);
+        cr_expect_eq(open_store(&store, path, true), WEFT_MALFORMED, "%s", error);
+        cr_expect_eq(verify(path, &content), WEFT_MALFORMED, "%s", error);
     }
     remove_directory(path);
 }

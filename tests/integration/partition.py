@@ -23,7 +23,7 @@ def start_in(network, cluster, key):
         node.url = f"http://{node.address}:9338"
         node.gossip = f"tcp://{node.address}:9339"
         node.prefix = network.prefix(number)
-        node.options = ["--cluster-key", key, "--insecure"]
+        node.options = ["--cluster-key", key, "--insecure", "--admin-exposed"]
         node.joins = [f"tcp://{network.address(1)}:9339"] if number > 1 else []
     for node in cluster:
         node.start()
