@@ -11,7 +11,7 @@ import shutil
 import time
 
 from support.client import Closed, DURABLE, Editor
-from support.cluster import Cluster, Failed, wait_until, weft
+from support.cluster import Cluster, Failed, environment, wait_until, weft
 from support.tap import rounds, run, say
 
 SEED = int(os.environ.get("WEFT_SEED", random.randrange(1 << 32)))
@@ -29,7 +29,7 @@ class Machine:
         self.node.env.update({
             "WEFT_RECORDER_FILES": self.node.data, "WEFT_RECORDER_IMAGE": self.image,
             "LD_PRELOAD": os.environ["WEFT_RECORDER"],
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
+            "ASAN_OPTIONS": environment().get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
 
     def copy(self):
         """What a power cut at this moment would leave, as a directory of its own."""

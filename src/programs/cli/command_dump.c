@@ -200,7 +200,7 @@ static int dump_plain(const struct arguments *arguments, const json_t *head,
     }
     if (arguments_has(arguments, "text")) {
         printf("\n");
-        fwrite(text->data, 1, text->size, stdout);
+        print_text(text);
     }
     return EXIT_FINE;
 }

@@ -70,7 +70,7 @@ static int run_cat(const struct arguments *arguments)
     if (code == EXIT_FINE)
         code = place_text(&place, arguments_word(arguments, 1), &text);
     if (code == EXIT_FINE && text.size > 0)
-        fwrite(text.data, 1, text.size, stdout);
+        print_text(&text);
     place_close(&place);
     weft_buffer_finish(&text);
     return code;
@@ -250,7 +250,7 @@ static int cat_recovery(struct place *place, const char *name, const char *epoch
     weft_buffer_init(&text, NULL);
     int code = place_recovery_text(place, name, epoch, &text);
     if (code == EXIT_FINE && text.size > 0)
-        fwrite(text.data, 1, text.size, stdout);
+        print_text(&text);
     weft_buffer_finish(&text);
     return code;
 }

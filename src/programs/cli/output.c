@@ -199,6 +199,12 @@ void hex_format(char *text_out, const uint8_t *bytes, size_t size)
     text_out[2 * size] = '\0';
 }
 
+void print_text(const struct weft_buffer *text)
+{
+    if (text->size > 0)
+        fwrite(text->data, 1, text->size, stdout);
+}
+
 static int digit_of(char c)
 {
     if (c >= '0' && c <= '9')

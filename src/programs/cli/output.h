@@ -39,6 +39,8 @@ int output_object(const struct arguments *arguments, json_t *object);
 
 /// A JSON string of bytes that should be UTF-8; what is not is replaced.
 json_t *output_text(struct span text);
+/// A document's text as it is, on stdout; may be empty.
+void print_text(const struct weft_buffer *text);
 /// Text in one line for people: control characters escaped, cut to `width` characters with dots.
 void print_excerpt(const uint8_t *text, size_t size, size_t width);
 /// Hexadecimal digits and a NUL.

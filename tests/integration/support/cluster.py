@@ -39,6 +39,8 @@ def wait_until(condition, seconds, what):
 
 def environment(**extra):
     env = {k: v for k, v in os.environ.items() if not k.startswith("WEFT_") and k != "LD_PRELOAD"}
+    if "NODES_ASAN_OPTIONS" in env:
+        env["ASAN_OPTIONS"] = env.pop("NODES_ASAN_OPTIONS")
     env.update(extra)
     return env
 
