@@ -39,7 +39,8 @@ static void format_epoch(char *text_out, const struct weft_epoch *epoch)
 static int load(struct place *place, const char *name, struct weft_doc **doc_out)
 {
     struct archive_head head;
-    enum weft_status status = archive_load(doc_out, &head, &place->archive, span_of_text(name), NULL, 0);
+    enum weft_status status =
+        archive_load(doc_out, &head, &place->archive, span_of_text(name), NULL, 0);
     if (status != WEFT_OK)
         return complain(place_code(status), "%s: document \"%s\": %s", place->text, name,
                         weft_status_text(status));
@@ -209,8 +210,8 @@ int place_dir_list(struct place *place, const char *prefix,
     if (status == WEFT_OK && listing.status == WEFT_OK) {
         if (listing.tail_count > 0)
             qsort(listing.tails, listing.tail_count, sizeof(*listing.tails), compare_tails);
-        status = archive_list(&place->archive, (struct span){NULL, 0}, span_of_text(prefix), list_one,
-                              &listing);
+        status = archive_list(&place->archive, (struct span){NULL, 0}, span_of_text(prefix),
+                              list_one, &listing);
     }
     release(place);
     free(listing.tails);

@@ -160,8 +160,8 @@ static int open_clients(struct serve *serve)
     struct address address;
     struct http_origins origins = {.allowed = options->allow_origins,
                                    .count = options->allow_origin_count};
-    origins.loopback = address_parse(&address, span_of_text(options->listen), -1) &&
-                       address_is_loopback(&address);
+    origins.loopback =
+        address_parse(&address, span_of_text(options->listen), -1) && address_is_loopback(&address);
     struct http_api_config http = {.loop = &serve->loop,
                                    .origins = origins,
                                    .page = web_editor(),
@@ -177,8 +177,8 @@ static int open_clients(struct serve *serve)
                                      .listen = options->listen,
                                      .http = serve->http,
                                      .origins = origins,
-                                     .connections_max = options->limits.clients_max +
-                                                        options->limits.requests_max,
+                                     .connections_max =
+                                         options->limits.clients_max + options->limits.requests_max,
                                      .frame_bytes_max = options->limits.frame_bytes_max,
                                      .log = log_write,
                                      .log_context = serve->log};
@@ -338,8 +338,8 @@ int serve_run(const struct serve_options *options)
     if (code != SERVE_DONE) {
         return code;
     }
-    if (!seal_start() || log_open(&serve.log, STDERR_FILENO, options->log_format,
-                                  options->log_level) != WEFT_OK) {
+    if (!seal_start() ||
+        log_open(&serve.log, STDERR_FILENO, options->log_format, options->log_level) != WEFT_OK) {
         return refuse(SERVE_REFUSED, "no random source, no thread or no memory", "");
     }
     snprintf(serve.version, sizeof(serve.version), "%d.%d.%d", WEFT_VERSION_MAJOR,

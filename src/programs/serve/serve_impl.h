@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the parts of serve share: one node and all that stands around it.
-// May include: programs/serve/serve.h, io/, node/.
+// May include: programs/serve/serve.h, io/, node/, libuv, POSIX.
 #ifndef WEFT_PROGRAMS_SERVE_SERVE_IMPL_H
 #define WEFT_PROGRAMS_SERVE_SERVE_IMPL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What lws 4.1.6 is told of its surroundings, for what its cmake would write: Linux, h1,
-  * WebSocket, both sides, on libuv; no TLS, no extensions. */
+ * WebSocket, both sides, on libuv; no TLS, no extensions. */
 #define LWS_LIBRARY_VERSION_MAJOR 4
 #define LWS_LIBRARY_VERSION_MINOR 1
 #define LWS_LIBRARY_VERSION_PATCH 6
