@@ -45,6 +45,7 @@ static void show_rooms(struct node *node, struct group *group)
             room_notice_epoch(node, room);
         }
         if (own) {
+            room_flush(node, room, &room->shown); // came first
             room_flush(node, room, &room->held);
         }
         for (uint32_t k = 0; k < room->subscription_count; k++) {

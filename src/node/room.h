@@ -36,7 +36,8 @@ void room_changed(struct node *node, struct room *room);
 /// Rooms that were quiet for a while: tells their subscribers where they stand.
 void room_tell_quiet(struct node *node);
 
-/// Takes note of a delta to show at the end of the turn (`now`), or when the open group is on disk.
+/// Takes note of a delta to show at the end of the turn (`now`; behind what waits for a group: then
+/// with it), or when the open group is on disk.
 void room_show(struct node *node, struct room *room, struct span delta, bool now);
 /// Builds frames of what is to be shown and sends them.
 void room_flush(struct node *node, struct room *room, struct weft_buffer *deltas);

@@ -85,6 +85,8 @@ void room_resync_all(struct node *node, struct room *room)
 
 void room_show(struct node *node, struct room *room, struct span delta, bool now)
 {
+    // Behind edits that wait for their group: it may name one of them that came here by two ways.
+    now = now && room->held.size == 0;
     struct weft_buffer *deltas = now ? &room->shown : &room->held;
     uint32_t head = (uint32_t)delta.size;
     if (room->subscription_count > 0 && (weft_buffer_reserve(deltas, sizeof head + delta.size) ||
