@@ -190,10 +190,19 @@ void edit_durable(struct node *node, struct subscription *subscription, uint64_t
 void edit_gathered(struct node *node, const struct queue_item *item, struct span delta)
 {
     struct client *client = session_find(node, item->client);
+    bool undecided = item->room->epoch_notice; // until the epoch after it is on disk, or is not
+    if (undecided && queue_push(&node->gather, item, delta) == WEFT_OK) {
+        return;
+    }
     if (client) {
         client->gather_bytes -= (uint32_t)delta.size;
     }
-    apply_item(node, item, delta);
+    if (undecided) {
+        refuse(node, item->client, item->room_number, item->number,
+               (struct refusal){WIRE_INTERNAL, METRICS_REJECT_STORAGE});
+    } else {
+        apply_item(node, item, delta);
+    }
     room_unpin(node, item->room);
 }
 
@@ -246,7 +255,7 @@ void edit_arrived(struct node *node, struct client_id id, const struct wire_mess
     } else if (!journal_writable(node, &code)) {
         refuse(node, id, message->room, message->number,
                (struct refusal){code, METRICS_REJECT_STORAGE});
-    } else if (journal_accepts(node)) {
+    } else if (journal_accepts(node) && !subscription->room->epoch_notice) {
         apply_item(node, &item, message->deltas[0]);
     } else {
         gather(node, client, subscription, &item, message->deltas[0]);
