@@ -32,6 +32,7 @@
 
 #define SEED_SECONDS_MAX (SANITIZED ? 300u : 60u) // of real time; a seed takes about half of one
 #define TWICE_EVERY 10    // every so many seeds run twice, to see that one seed is one history
+#define KEPT_MAX 1000     // seeds in a file
 #define SANITIZED_EVERY 8 // of a range, under a sanitizer only every so many seeds run
 
 struct totals {
@@ -134,21 +135,26 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/// Reads all of the file before the first run: a child that ends would put the place in a file that
+/// is open for reading, which it shares, back to what its own copy of the buffer had read.
 static int run_kept(struct totals *totals, const char *path)
 {
+    uint64_t seeds[KEPT_MAX];
+    size_t count = 0;
     FILE *file = fopen(path, "r");
     char line[400];
     if (file == NULL) {
         fprintf(stderr, "sim: %s: %s\n", path, strerror(errno));
         return 2;
     }
-    while (fgets(line, sizeof(line), file) != NULL) {
+    while (count < KEPT_MAX && fgets(line, sizeof(line), file) != NULL) {
         char *end;
-        uint64_t seed = strtoull(line, &end, 10);
-        if (end != line)
-            run_apart(totals, seed);
+        seeds[count] = strtoull(line, &end, 10);
+        count += end != line;
     }
     fclose(file);
+    for (size_t i = 0; i < count; i++)
+        run_apart(totals, seeds[i]);
     return 0;
 }
 
