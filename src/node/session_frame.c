@@ -221,7 +221,12 @@ static void join(struct node *node, struct client_id id, const struct wire_messa
     }
     if (!room_clean(room)) {
         defer(node, id, bytes); // what is in memory is not all on disk
-    } else if (check_epoch(node, id, room, message)) {
+        return;
+    }
+    if (room->epoch_notice) {
+        room_notice_epoch(node, room); // before someone comes who is in the new epoch already
+    }
+    if (check_epoch(node, id, room, message)) {
         enter(node, id, room, message);
     }
 }
