@@ -4,8 +4,8 @@
 //   table      key                          value (a msgpack array unless said)
 //   META       a word                       see enum record_meta
 //   JOURNAL    number u64                   [kind, feed, sequence, document, epoch | nil, delta]
-//   DOCUMENTS  document                     [epoch, through, change, journaled, atoms, length,
-//                                            text bytes, structure bytes, version, digest, wall ms]
+//   DOCUMENTS  document                     [epoch, through, change, atoms, length, text bytes,
+//                                            structure bytes, version, digest, wall ms]
 //   SNAPSHOTS  document                     [epoch, structure, tombs]
 //   TEXTS      document                     the text itself, UTF-8
 //   EPOCHS     document                     [epoch]

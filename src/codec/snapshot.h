@@ -2,10 +2,9 @@
 // Snapshots: a whole document in three parts. docs/delta-format.md, *Snapshots*, is the normative
 // text.
 //
-//   structure   u8 version | u64 epoch counter | 16 bytes epoch random | varint size | a delta of
-//   all
-//               runs with the text of inserts apart | varint slots | per slot in document order:
-//               zigzag varint iv - end of the slot before | varint length << 1 | deleted
+//   structure   u8 version | u64 epoch counter | 16 bytes epoch random | varint size | a delta
+//               of all runs with the text of inserts apart | varint slots | per slot in document
+//               order: zigzag varint iv - end of the slot before | varint length << 1 | deleted
 //   text        UTF-8 of the slots that are not deleted, in document order
 //   tombs       UTF-8 of those that are
 //
