@@ -532,9 +532,12 @@ static void on_point(struct sim_room *room, const struct wire_message *message, 
     set_buffer(room, &room->node_version, message->vector);
     set_buffer(room, &room->token, message->token);
     if (room->asked) {
+        uint32_t number = room->number;
         room->refused = false;
         room->asked = false;
         push(room);
+        if (room->number == number) // what was refused came by way of other nodes meanwhile
+            room->acked_end[1] = room->next_seq;
         return;
     }
     room->synced = equal && !room->refused && room->acked_end[1] >= room->next_seq;
