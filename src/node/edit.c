@@ -15,9 +15,23 @@
 // -------------------------------------------------------------------------------------------
 // staging
 
-void edit_stage_new(struct node *node, struct room *room)
+static enum weft_status stage(struct node *node, struct room *room, enum edit_source source,
+                              struct span piece)
+{
+    switch (source) {
+    case EDIT_MADE_HERE:
+        return journal_stage_own(node, room, RECORD_DELTA, piece);
+    case EDIT_FETCHED:
+        return journal_stage_loose(node, room, RECORD_DELTA, piece);
+    default:
+        return WEFT_OK; // its entry is staged as it came
+    }
+}
+
+void edit_stage_new(struct node *node, struct room *room, enum edit_source source)
 {
     struct weft_buffer *delta = &node->message;
+    bool own = source == EDIT_MADE_HERE;
     for (;;) {
         delta->size = 0;
         if (weft_delta_reader_next(delta, room->news, ENTRY_DELTA_BYTES)) {
@@ -27,16 +41,15 @@ void edit_stage_new(struct node *node, struct room *room)
         if (delta->size == 0) {
             break;
         }
-        struct span piece = span_of_buffer(delta);
-        if (journal_stage_own(node, room, RECORD_DELTA, piece)) {
+        if (stage(node, room, source, span_of_buffer(delta))) {
             node->open->failed = true;
             break;
         }
-        room_show(node, room, piece, false);
+        room_show(node, room, span_of_buffer(delta), !own);
     }
     if (node->open->failed) {
         journal_add_room(node, room); // so that it is loaded from disk again
-        room->dirty_open = true;
+        room->dirty_open |= own;
     }
     room_changed(node, room);
 }
@@ -153,7 +166,7 @@ static void apply_item(struct node *node, const struct queue_item *item, struct 
     struct refusal refusal = apply(node, room, delta, &result);
     if (result.atoms_applied > 0) {
         node->metrics.atoms_from_clients += result.atoms_applied;
-        edit_stage_new(node, room);
+        edit_stage_new(node, room, EDIT_MADE_HERE);
     }
     if (refusal.code) {
         refuse(node, item->client, item->room_number, item->number, refusal);

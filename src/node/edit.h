@@ -11,9 +11,14 @@ void edit_arrived(struct node *node, struct client_id client, const struct wire_
 /// A gathered edit; its room is unpinned.
 void edit_gathered(struct node *node, const struct queue_item *item, struct span delta);
 
-/// Stages what an edit by this node added to a document, and shows it when it is on disk. Without
-/// memory the open group fails.
-void edit_stage_new(struct node *node, struct room *room);
+enum edit_source {
+    EDIT_MADE_HERE, // becomes entries of the own feed, shown when they are on disk
+    EDIT_OF_FEED,   // of an entry that the caller stages as it came; shown with this turn
+    EDIT_FETCHED,   // journaled as part of no feed; shown with this turn
+};
+/// Stages and shows what was added to a document since the last time. Without memory the open group
+/// fails.
+void edit_stage_new(struct node *node, struct room *room, enum edit_source source);
 /// Whether a document may grow by so much text; else *code_out is why not.
 bool edit_fits(const struct node *node, const struct room *room, size_t more_bytes,
                uint32_t *code_out);

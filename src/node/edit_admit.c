@@ -12,31 +12,6 @@
 #include "node/journal.h"
 #include "node/room.h"
 
-/// Shows what peers brought, and journals it as part of no feed if asked to.
-static void take_new(struct node *node, struct room *room, bool journaled)
-{
-    struct weft_buffer *delta = &node->message;
-    for (;;) {
-        delta->size = 0;
-        if (weft_delta_reader_next(delta, room->news, ENTRY_DELTA_BYTES)) {
-            node->open->failed = true;
-            break;
-        }
-        if (delta->size == 0) {
-            break;
-        }
-        if (!journaled && journal_stage_loose(node, room, RECORD_DELTA, span_of_buffer(delta))) {
-            node->open->failed = true;
-            break;
-        }
-        room_show(node, room, span_of_buffer(delta), true);
-    }
-    if (node->open->failed) {
-        journal_add_room(node, room);
-    }
-    room_changed(node, room);
-}
-
 /// Applies an entry's operations. @return Whether the entry counts as held.
 static enum edit_admission apply(struct node *node, struct room *room,
                                  const struct record_entry *entry)
@@ -58,7 +33,7 @@ static enum edit_admission apply(struct node *node, struct room *room,
     }
     bool held = result.runs_missing == 0;
     if (result.atoms_applied > 0) {
-        take_new(node, room, held);
+        edit_stage_new(node, room, held ? EDIT_OF_FEED : EDIT_FETCHED);
     }
     return held ? EDIT_ADMITTED : EDIT_STALLED;
 }
@@ -139,7 +114,7 @@ bool edit_admit_loose(struct node *node, struct room *room, struct span delta)
         weft_doc_apply(&result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
     node->metrics.atoms_from_peers += result.atoms_applied;
     if (result.atoms_applied > 0) {
-        take_new(node, room, false);
+        edit_stage_new(node, room, EDIT_FETCHED);
     }
     return status == WEFT_OK && result.runs_missing == 0;
 }

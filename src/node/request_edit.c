@@ -239,7 +239,7 @@ void request_edit(struct node *node, struct request *request)
     uint64_t after = weft_doc_stats(room->doc).atoms;
     if (request->ask.verb != NODE_ASK_DELETE && after > before) {
         node->metrics.atoms_from_clients += after - before;
-        edit_stage_new(node, room);
+        edit_stage_new(node, room, EDIT_MADE_HERE);
     }
     if (status == WEFT_CONFLICT) {
         request_respond(node, request->id, 412, "application/problem+json",
