@@ -52,6 +52,7 @@ void rga_init(struct rga *rga, const struct weft_doc_options *options,
         .policy = options->policy,
         .epoch = options->epoch,
         .local = AGENT_NONE,
+        .typing = RGA_NOT_TYPING,
         .digest_atoms = UINT64_MAX,
     };
     init_initial(rga, options);
@@ -134,6 +135,7 @@ enum weft_status rga_set_agent(struct rga *rga, uint64_t id)
         index = agents_add(&rga->agents, id);
     }
     rga->local = index;
+    rga->typing = RGA_NOT_TYPING;
     return WEFT_OK;
 }
 
@@ -197,15 +199,6 @@ struct tree_at rga_locate(struct rga *rga, uint32_t row, uint32_t seq)
 {
     const struct op *op = oplog_at(&rga->log, row);
     return tree_locate(&rga->tree, op->iv + (seq - op->seq));
-}
-
-void rga_advance(struct rga *rga, uint32_t agent, uint32_t seq_end, uint32_t lamport_last)
-{
-    struct agent *entry = agents_at(&rga->agents, agent);
-    entry->next = seq_end;
-    entry->lamport = lamport_last;
-    if (lamport_last > rga->lamport)
-        rga->lamport = lamport_last;
 }
 
 static bool target_follows(const struct op *last, const struct op *op, bool *flag_out)

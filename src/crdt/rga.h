@@ -25,6 +25,9 @@
 /// Greatest size of a run of an agent of the reserved class, in bytes.
 enum { RGA_INITIAL_SIZE_MAX = 16384 };
 
+/// The visible index of nothing.
+#define RGA_NOT_TYPING UINT32_MAX
+
 /// Told each change of the visible text, as weft_doc_observer.
 struct rga_observer {
     weft_doc_observer *call; // NULL: nobody
@@ -48,6 +51,9 @@ struct rga {
     uint32_t lamport; // greatest of all atoms
     uint32_t local;   // whom local edits belong to; AGENT_NONE
     bool batch;       // local edits have been reserved for
+    // Where typing goes on: the visible index after the element that was inserted last, here, in
+    // the last row and at the end of the cursor's slot. RGA_NOT_TYPING after any other change.
+    uint32_t typing;
     struct rga_observer observer;
 };
 

@@ -219,6 +219,7 @@ enum rga_outcome rga_apply(struct rga *rga, const struct weft_run *run, uint32_t
     if (outcome == RGA_APPLIED) {
         *atoms_out = in.length;
         rga->tree.cursor.leaf = TREE_NONE;
+        rga->typing = RGA_NOT_TYPING;
     }
     return outcome;
 }

@@ -108,6 +108,7 @@ static void delete_range(struct rga *rga, struct tree_at at, uint32_t index, uin
     // The tombstone begins where the deleted text did.
     tree->cursor = (struct tree_at){.leaf = at.leaf, .slot = at.slot};
     tree->cursor_start = index;
+    rga->typing = RGA_NOT_TYPING;
 }
 
 enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index, uint64_t length)

@@ -67,7 +67,15 @@ struct rga_targets rga_targets_at(struct rga *rga, uint32_t agent, uint32_t seq,
 bool rga_targets_are_valid(struct rga *rga, uint32_t agent, const struct op *op);
 
 /// Counts new atoms as known.
-void rga_advance(struct rga *rga, uint32_t agent, uint32_t seq_end, uint32_t lamport_last);
+static inline void rga_advance(struct rga *rga, uint32_t agent, uint32_t seq_end,
+                               uint32_t lamport_last)
+{
+    struct agent *entry = agents_at(&rga->agents, agent);
+    entry->next = seq_end;
+    entry->lamport = lamport_last;
+    if (lamport_last > rga->lamport)
+        rga->lamport = lamport_last;
+}
 
 /// Tells the observer, if any.
 static inline void rga_observe(const struct rga *rga, uint64_t index, uint64_t deleted,

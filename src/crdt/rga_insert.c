@@ -89,30 +89,20 @@ static bool seek_after(struct rga *rga, enum weft_unit unit, uint32_t index, str
     return start + weight.units[unit] == index;
 }
 
-// Typing on: the last row is ours, ends with the newest element, and the cursor is at its end.
-// Nobody can have hung anything on that element, so the run and its slot just grow.
+// Typing on: nobody can have hung anything on the newest element, so its run and its slot just
+// grow, up to the end of the page of text.
 static bool extend_run(struct rga *rga, uint32_t index, struct span text, uint32_t length)
 {
-    struct tree *tree = &rga->tree;
-    struct op *last = oplog_last(&rga->log);
-    if (tree->cursor.leaf == TREE_NONE || last == NULL || last->agent != rga->local ||
-        op_kind(last) != WEFT_RUN_INSERT)
-        return false;
-    const struct tree_leaf *leaf = tree_leaf(tree, tree->cursor.leaf);
-    uint32_t slot = tree->cursor.slot;
-    uint32_t run_length = op_length(last);
-    if (slot >= leaf->count || leaf->op[slot] != rga->log.ops.count - 1 ||
-        index - tree->cursor_start != leaf->len[slot] ||
-        leaf->iv[slot] + leaf->len[slot] != rga->text.length ||
-        last->lamport + run_length != rga->lamport + 1 || length > text_room(&rga->text) ||
+    if (index != rga->typing || length > text_room(&rga->text) ||
         text_room(&rga->text) == TEXT_PAGE_ELEMENTS)
         return false;
+    struct op *last = oplog_last(&rga->log);
     uint32_t iv = rga->text.length;
     text_append(&rga->text, text, length);
     oplog_extend(&rga->log, last, length);
-    tree_extend(tree, tree->cursor, length, text_weigh(&rga->text, iv, length));
-    rga_advance(rga, rga->local, last->seq + run_length + length,
-                last->lamport + run_length + length - 1);
+    tree_extend(&rga->tree, rga->tree.cursor, length, text_weigh(&rga->text, iv, length));
+    rga_advance(rga, rga->local, op_seq_end(last), rga->lamport + length);
+    rga->typing += length;
     return true;
 }
 
@@ -141,21 +131,34 @@ static void insert_new_run(struct rga *rga, uint32_t index, struct tree_at at, s
     uint32_t last = leaf_length(tree_leaf(&rga->tree, slot.leaf), slot.slot);
     rga->tree.cursor = slot;
     rga->tree.cursor_start = index + length - last;
+    rga->typing = index + length;
+}
+
+static bool count_scalars(uint64_t *scalars_out, struct span text)
+{
+    struct utf8_counts counts;
+    if (text.size == 1 && text.data[0] < 0x80) {
+        *scalars_out = 1;
+        return true;
+    }
+    bool valid = utf8_count(&counts, text);
+    *scalars_out = valid ? counts.scalars : 0;
+    return valid;
 }
 
 enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index, struct span text)
 {
-    struct utf8_counts counts;
+    uint64_t scalars;
     unit = text_unit(&rga->text, unit);
     if (index > rga->tree.total.units[unit])
         return WEFT_RANGE;
-    if (!utf8_count(&counts, text))
+    if (!count_scalars(&scalars, text))
         return WEFT_MALFORMED;
-    enum weft_status status = check_local(rga, counts.scalars, counts.scalars);
+    enum weft_status status = check_local(rga, scalars, scalars);
     struct tree_at at = {.leaf = TREE_NONE};
     if (status != WEFT_OK)
         return status;
-    uint32_t length = (uint32_t)counts.scalars;
+    uint32_t length = (uint32_t)scalars;
     if (length > 0 && unit == WEFT_SCALARS) {
         if (!rga->batch && !text_reserve(&rga->text, length, text.size))
             return WEFT_NO_MEMORY;

@@ -2,9 +2,6 @@
 // The text store.
 #include "crdt/text.h"
 
-#include <assert.h>
-#include <string.h>
-
 enum {
     ELEMENT_MASK = TEXT_PAGE_ELEMENTS - 1,
     PAGE_CAPACITY_MIN = 64, // bytes
@@ -32,11 +29,6 @@ void text_finish(struct text *text)
     text_init(text, &text->allocator);
 }
 
-static bool page_is_ascii(const struct text_page *page)
-{
-    return page->size == page->elements;
-}
-
 // Room for `bytes` in all. A page that is about to be full gets no more than it needs.
 static bool page_reserve(struct text *text, struct text_page *page, uint32_t bytes)
 {
@@ -45,7 +37,7 @@ static bool page_reserve(struct text *text, struct text_page *page, uint32_t byt
     uint32_t wanted = page->capacity + page->capacity / 2;
     if (wanted < PAGE_CAPACITY_MIN)
         wanted = PAGE_CAPACITY_MIN;
-    if (page_is_ascii(page) && wanted > TEXT_PAGE_ELEMENTS)
+    if (text_page_is_ascii(page) && wanted > TEXT_PAGE_ELEMENTS)
         wanted = TEXT_PAGE_ELEMENTS;
     if (wanted < bytes)
         wanted = bytes;
@@ -71,7 +63,7 @@ static bool page_add_samples(struct text *text, struct text_page *page)
     return true;
 }
 
-bool text_reserve(struct text *text, uint64_t elements, uint64_t bytes)
+bool text_grow(struct text *text, uint64_t elements, uint64_t bytes)
 {
     if (elements == 0)
         return true;
@@ -119,20 +111,13 @@ static void page_index(struct text_page *page, const uint8_t *data, uint32_t ele
     }
 }
 
-void text_append(struct text *text, struct span utf8, uint32_t elements)
+void text_append_indexed(struct text *text, struct span utf8, uint32_t elements)
 {
-    struct text_page *page = &text->pages[text->length >> TEXT_PAGE_SHIFT];
-    assert(elements > 0 && elements <= text_room(text));
-    assert(utf8.size <= page->capacity - page->size);
-    if (page->samples != NULL) {
-        uint32_t astral = page->astral;
-        page_index(page, utf8.data, elements);
-        text->astral += page->astral - astral;
-    }
-    if (utf8.size == 1)
-        page->data[page->size] = utf8.data[0];
-    else
-        memcpy(page->data + page->size, utf8.data, utf8.size);
+    struct text_page *page = text_page(text, text->length);
+    uint32_t astral = page->astral;
+    page_index(page, utf8.data, elements);
+    text->astral += page->astral - astral;
+    memcpy(page->data + page->size, utf8.data, utf8.size);
     page->size += (uint32_t)utf8.size;
     page->elements += elements;
     text->bytes += (uint32_t)utf8.size;
@@ -143,7 +128,7 @@ void text_append(struct text *text, struct span utf8, uint32_t elements)
 static struct text_sample page_seek(const struct text_page *page, uint32_t element,
                                     uint32_t *offset_out)
 {
-    if (page_is_ascii(page)) {
+    if (text_page_is_ascii(page)) {
         *offset_out = element;
         return (struct text_sample){0};
     }
@@ -164,7 +149,7 @@ static struct text_sample page_seek(const struct text_page *page, uint32_t eleme
 
 struct span text_view(const struct text *text, uint32_t iv, uint32_t length)
 {
-    const struct text_page *page = &text->pages[iv >> TEXT_PAGE_SHIFT];
+    const struct text_page *page = text_page(text, iv);
     uint32_t first = iv & ELEMENT_MASK;
     uint32_t start;
     uint32_t end;
@@ -173,12 +158,8 @@ struct span text_view(const struct text *text, uint32_t iv, uint32_t length)
     return (struct span){.data = page->data + start, .size = end - start};
 }
 
-struct weight text_weigh(const struct text *text, uint32_t iv, uint32_t length)
+struct weight text_weigh_indexed(const struct text_page *page, uint32_t first, uint32_t length)
 {
-    const struct text_page *page = &text->pages[iv >> TEXT_PAGE_SHIFT];
-    if (page_is_ascii(page))
-        return (struct weight){{length, length, length}};
-    uint32_t first = iv & ELEMENT_MASK;
     uint32_t start;
     uint32_t end;
     struct text_sample from = page_seek(page, first, &start);

@@ -12,6 +12,9 @@
 #ifndef WEFT_CRDT_TEXT_H
 #define WEFT_CRDT_TEXT_H
 
+#include <assert.h>
+#include <string.h>
+
 #include <weft/doc.h>
 
 #include "base/bytes.h"
@@ -59,13 +62,22 @@ struct text {
 void text_init(struct text *text, const struct weft_allocator *allocator);
 void text_finish(struct text *text);
 
-/// Makes room for so much more text. @return false, with the contents as they were, when there is
-/// none.
-bool text_reserve(struct text *text, uint64_t elements, uint64_t bytes);
+/// text_reserve() when it is not plain that there is room.
+bool text_grow(struct text *text, uint64_t elements, uint64_t bytes);
+/// text_append() to a page that is not all ASCII.
+void text_append_indexed(struct text *text, struct span utf8, uint32_t elements);
+/// text_weigh() in a page that is not all ASCII.
+struct weight text_weigh_indexed(const struct text_page *page, uint32_t first, uint32_t length);
 
-/// Appends what is valid UTF-8 of `elements` characters, at most text_room() of them and one at
-/// least. Room must have been reserved.
-void text_append(struct text *text, struct span utf8, uint32_t elements);
+static inline struct text_page *text_page(const struct text *text, uint32_t iv)
+{
+    return &text->pages[iv >> TEXT_PAGE_SHIFT];
+}
+
+static inline bool text_page_is_ascii(const struct text_page *page)
+{
+    return page->size == page->elements;
+}
 
 /// Elements that still fit into the page that text_append() would write to.
 static inline uint32_t text_room(const struct text *text)
@@ -73,11 +85,51 @@ static inline uint32_t text_room(const struct text *text)
     return TEXT_PAGE_ELEMENTS - (text->length & (TEXT_PAGE_ELEMENTS - 1));
 }
 
+/// Makes room for so much more text. @return false, with the contents as they were, when there is
+/// none.
+static inline bool text_reserve(struct text *text, uint64_t elements, uint64_t bytes)
+{
+    if (bytes == elements && elements <= text_room(text) &&
+        text->length >> TEXT_PAGE_SHIFT < text->page_count) {
+        const struct text_page *page = text_page(text, text->length);
+        if (bytes <= page->capacity - page->size)
+            return true;
+    }
+    return text_grow(text, elements, bytes);
+}
+
+/// Appends what is valid UTF-8 of `elements` characters, at most text_room() of them and one at
+/// least. Room must have been reserved.
+static inline void text_append(struct text *text, struct span utf8, uint32_t elements)
+{
+    struct text_page *page = text_page(text, text->length);
+    assert(elements > 0 && elements <= text_room(text));
+    assert(utf8.size <= page->capacity - page->size);
+    if (page->samples != NULL) {
+        text_append_indexed(text, utf8, elements);
+        return;
+    }
+    if (utf8.size == 1)
+        page->data[page->size] = utf8.data[0];
+    else
+        memcpy(page->data + page->size, utf8.data, utf8.size);
+    page->size += (uint32_t)utf8.size;
+    page->elements += elements;
+    text->bytes += (uint32_t)utf8.size;
+    text->length += elements;
+}
+
 /// Bytes of [iv, iv + length), which lie in one page. Borrowed until the next append.
 struct span text_view(const struct text *text, uint32_t iv, uint32_t length);
 
 /// Counts [iv, iv + length), which lie in one page.
-struct weight text_weigh(const struct text *text, uint32_t iv, uint32_t length);
+static inline struct weight text_weigh(const struct text *text, uint32_t iv, uint32_t length)
+{
+    const struct text_page *page = text_page(text, iv);
+    if (text_page_is_ascii(page))
+        return (struct weight){{length, length, length}};
+    return text_weigh_indexed(page, iv & (TEXT_PAGE_ELEMENTS - 1), length);
+}
 
 /// Of elements [iv, iv + length) in one page, how many end at or before `units`.
 /// @param exact_out Whether one ends right there.

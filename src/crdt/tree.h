@@ -111,9 +111,6 @@ void tree_trim(struct tree *tree);
 struct tree_at tree_insert(struct tree *tree, struct tree_at at, uint32_t op, uint32_t iv,
                            uint32_t length);
 
-/// Makes the slot that ends with the newest element `extra` longer.
-void tree_extend(struct tree *tree, struct tree_at slot, uint32_t extra, struct weight weight);
-
 /// Deletes `length` elements of a visible slot from a place on. Room for 2 slots must have been
 /// reserved. @return the end of the tombstone that holds them.
 struct tree_at tree_delete(struct tree *tree, struct tree_at at, uint32_t length);
@@ -154,6 +151,27 @@ static inline struct tree_leaf *tree_leaf(const struct tree *tree, uint32_t inde
 static inline struct tree_node *tree_node(const struct tree *tree, uint32_t index)
 {
     return POOL_AT(&tree->nodes, struct tree_node, TREE_NODE_PAGE_SHIFT, index);
+}
+
+/// Counts what a leaf shows more (modulo 2^32), above it only when another leaf changes.
+static inline void tree_count(struct tree *tree, uint32_t leaf, struct weight more)
+{
+    if (tree->late_leaf != leaf) {
+        tree_flush(tree);
+        tree->late_leaf = leaf;
+    }
+    for (int unit = 0; unit < 3; unit++) {
+        tree->late.units[unit] += more.units[unit];
+        tree->total.units[unit] += more.units[unit];
+    }
+}
+
+/// Makes the slot that ends with the newest element `extra` longer.
+static inline void tree_extend(struct tree *tree, struct tree_at slot, uint32_t extra,
+                               struct weight weight)
+{
+    tree_leaf(tree, slot.leaf)->len[slot.slot] += extra;
+    tree_count(tree, slot.leaf, weight);
 }
 
 static inline uint32_t leaf_length(const struct tree_leaf *leaf, uint32_t slot)

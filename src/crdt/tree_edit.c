@@ -47,19 +47,6 @@ static void append_id(struct tree *tree, uint32_t iv, uint32_t leaf)
     tree->ids_last = leaf;
 }
 
-static void count(struct tree *tree, uint32_t leaf, struct weight weight, bool minus)
-{
-    if (tree->late_leaf != leaf) {
-        tree_flush(tree);
-        tree->late_leaf = leaf;
-    }
-    for (int unit = 0; unit < 3; unit++) {
-        uint32_t change = minus ? 0 - weight.units[unit] : weight.units[unit];
-        tree->late.units[unit] += change;
-        tree->total.units[unit] += change;
-    }
-}
-
 // Lets the minima above know of a new slot.
 static void lower_minima(struct tree *tree, uint32_t leaf, struct tree_minima minima)
 {
@@ -222,7 +209,7 @@ uint32_t tree_split_leaf(struct tree *tree, uint32_t index)
 }
 
 // Makes sure that `extra` more slots fit into the leaf of `at`, which may move to another leaf.
-static void make_room(struct tree *tree, struct tree_at *at, uint32_t extra)
+static inline void make_room(struct tree *tree, struct tree_at *at, uint32_t extra)
 {
     if (tree_leaf(tree, at->leaf)->count + extra <= TREE_FANOUT)
         return;
@@ -294,15 +281,9 @@ struct tree_at tree_insert(struct tree *tree, struct tree_at at, uint32_t op, ui
     set_slot(leaf, slot, length, iv, op);
     append_id(tree, iv, at.leaf);
     lower_minima(tree, at.leaf, leaf_minima(tree, leaf, slot, slot + 1));
-    count(tree, at.leaf, text_weigh(tree->text, iv, length), false);
+    tree_count(tree, at.leaf, text_weigh(tree->text, iv, length));
     tree->recent = (struct tree_at){.leaf = at.leaf, .slot = slot};
     return tree->recent;
-}
-
-void tree_extend(struct tree *tree, struct tree_at slot, uint32_t extra, struct weight weight)
-{
-    tree_leaf(tree, slot.leaf)->len[slot.slot] += extra;
-    count(tree, slot.leaf, weight, false);
 }
 
 // The slots are neighbours in iv, of one row, and the one that is not being deleted is a tombstone.
@@ -397,6 +378,8 @@ struct tree_at tree_delete(struct tree *tree, struct tree_at at, uint32_t length
         slot = delete_tail(tree, leaf, at.slot, length);
     else
         slot = delete_middle(tree, leaf, at.slot, at.offset, length);
-    count(tree, at.leaf, weight, true);
+    for (int unit = 0; unit < 3; unit++)
+        weight.units[unit] = 0 - weight.units[unit];
+    tree_count(tree, at.leaf, weight);
     return (struct tree_at){.leaf = at.leaf, .slot = slot, .offset = leaf_length(leaf, slot)};
 }
