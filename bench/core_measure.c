@@ -23,6 +23,7 @@ struct bench {
     struct weft_buffer scratch[3]; // reused, so that the steady state is measured
     struct weft_run *runs;         // all messages decoded
     size_t run_count;
+    uint64_t memory; // of the last document that was made by editing or from the delta
     bool text_ok;
 };
 
@@ -75,6 +76,7 @@ static double time_local(struct bench *bench)
     }
     double elapsed = now_ms() - start;
     bool ok = check(status, "local edit") && check_text(bench, doc);
+    bench->memory = weft_doc_stats(doc).memory;
     weft_doc_destroy(doc);
     return ok ? elapsed : -1;
 }
@@ -149,6 +151,8 @@ static double time_delta(struct bench *bench)
         weft_doc_apply(&result, doc, WEFT_APPLY_STRICT, bench->history.data, bench->history.size);
     double elapsed = now_ms() - start;
     bool ok = check(status, "apply delta") && check_text(bench, doc);
+    if (bench->trace->concurrent)
+        bench->memory = weft_doc_stats(doc).memory;
     weft_doc_destroy(doc);
     return ok ? elapsed : -1;
 }
@@ -296,7 +300,7 @@ static bool fill_sizes(struct measurement *out, struct bench *bench)
 {
     const struct trace *trace = bench->trace;
     struct weft_doc_stats stats = weft_doc_stats(bench->replay.doc);
-    out->memory = stats.memory;
+    out->memory = bench->memory;
     out->log_runs = stats.runs;
     out->spans = stats.spans;
     out->history = bench->history.size;

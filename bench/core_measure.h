@@ -31,7 +31,8 @@ enum measured {
 struct measurement {
     struct timing timings[MEASURED_KINDS];
     unsigned runs;        // of each timing, at least
-    uint64_t memory;      // bytes allocated by the document after local replay
+    uint64_t memory;      // bytes allocated by the document after local replay; concurrent traces:
+                          // after the whole delta
     uint64_t memory_load; // and by one that was loaded
     uint64_t history;     // bytes of the delta with everything
     uint64_t messages;    // bytes of all transactions' deltas

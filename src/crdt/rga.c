@@ -134,8 +134,9 @@ enum weft_status rga_set_agent(struct rga *rga, uint64_t id)
             return WEFT_NO_MEMORY;
         index = agents_add(&rga->agents, id);
     }
+    if (index != rga->local)
+        rga->typing = RGA_NOT_TYPING;
     rga->local = index;
-    rga->typing = RGA_NOT_TYPING;
     return WEFT_OK;
 }
 

@@ -296,3 +296,20 @@ Test(algebra, versions_order_and_merge_as_sets_of_operations_do)
         replica_finish(&b);
     }
 }
+
+Test(algebra, typing_stays_one_run_when_the_agent_is_named_again)
+{
+    struct weft_doc *doc = NULL;
+    cr_assert_eq(weft_doc_create(&doc, NULL), WEFT_OK);
+    for (uint64_t i = 0; i < 100; i++) {
+        cr_assert_eq(weft_doc_set_agent(doc, AGENT_A), WEFT_OK);
+        cr_assert_eq(weft_doc_insert(doc, WEFT_SCALARS, i, (const uint8_t *)"x", 1), WEFT_OK);
+    }
+    cr_assert_eq(weft_doc_stats(doc).runs, 1);
+    // Another agent's typing is another run, at the same place too.
+    cr_assert_eq(weft_doc_set_agent(doc, AGENT_B), WEFT_OK);
+    cr_assert_eq(weft_doc_insert(doc, WEFT_SCALARS, 100, (const uint8_t *)"y", 1), WEFT_OK);
+    cr_assert_eq(weft_doc_stats(doc).runs, 2);
+    cr_assert_null(weft_doc_check(doc));
+    weft_doc_destroy(doc);
+}
