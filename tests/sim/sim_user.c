@@ -87,8 +87,10 @@ static void note_promise(struct intent *intent, const struct sim_request_result 
 static void note_answer(struct intent *intent, const struct sim_request_result *result)
 {
     struct world *world = &intent->cluster->world;
-    if (intent->blind)
+    if (intent->blind) {
+        intent->cluster->blind_puts--;
         loosen(intent);
+    }
     if (is_write(intent->verb))
         world_note(world, "n%u answers verb %d on document %u: %u, level %u", result->slot,
                    intent->verb, intent->document, result->status, result->level);
@@ -179,10 +181,12 @@ static void put_back(void *context, uint64_t slot, const struct sim_request_resu
         append_texts(&body, &intent->body);
         struct node_ask ask = {.body = {body.data, body.size},
                                .wait_level = (uint32_t)world_random(world, 4)};
-        if (!intent->blind)
+        if (!intent->blind) {
             ask.if_match = result->etag;
-        else
+        } else {
             loosen(intent);
+            cluster->blind_puts++;
+        }
         send(cluster->nodes[slot], intent, &ask);
         intent = NULL;
     }

@@ -43,6 +43,10 @@ static void agree(struct cluster *cluster, struct survey *survey, const char *af
         world_run_until(world, world->now_us + POLL_US);
         if (!clients_are_settled(cluster, why, sizeof(why)))
             continue;
+        if (cluster->blind_puts > 0) {
+            snprintf(why, sizeof(why), "%u blind PUTs are not answered", cluster->blind_puts);
+            continue;
+        }
         survey_take(survey);
         if (survey_agrees(survey, why, sizeof(why)))
             return;
