@@ -163,17 +163,20 @@ static void apply_item(struct node *node, const struct queue_item *item, struct 
         keep_apart(node, item, delta);
         return;
     }
+    if (subscription && subscription->serial != item->subscription) {
+        subscription = NULL; // it left and came back: its numbers began anew
+    }
     struct refusal refusal = apply(node, room, delta, &result);
     if (result.atoms_applied > 0) {
         node->metrics.atoms_from_clients += result.atoms_applied;
         edit_stage_new(node, room, EDIT_MADE_HERE);
     }
+    if (!subscription) {
+        return; // nobody is there to be told
+    }
     if (refusal.code) {
         refuse(node, item->client, item->room_number, item->number, refusal);
         return; // told, and never acked; what of it was applied is staged all the same
-    }
-    if (!subscription) {
-        return;
     }
     subscription->accepted = item->number;
     subscription->applied = item->number;
@@ -259,6 +262,7 @@ void edit_arrived(struct node *node, struct client_id id, const struct wire_mess
         .room = subscription->room,
         .room_number = subscription->room_number,
         .number = message->number,
+        .subscription = subscription->serial,
         .arrived_ms = node->now_ms,
     };
     subscription->numbered = message->number;

@@ -30,6 +30,7 @@ struct queue_item {
     struct room *room;       // QUEUE_CLIENT, an edit: pinned
     uint32_t room_number;    // the room's number when the edit came: an epoch may have begun since
     uint32_t number;         // of the edit
+    uint64_t subscription;   // serial of the one that it came by
     struct request *request; // QUEUE_REQUEST: taken
     struct answer_id answer; // QUEUE_QUESTION
     uint64_t arrived_ms;

@@ -169,6 +169,7 @@ struct subscription {
     uint32_t slot;        // of the client
     uint32_t room_index;  // in room->subscriptions
     uint32_t room_number; // as the client knows it
+    uint64_t serial;      // tells it from an earlier one of this client in this room
     uint8_t mode;
     bool point_due;
     bool resync_due; // to be sent as soon as the client is writable
@@ -456,6 +457,7 @@ struct node {
     struct subscription *awaiting; // replicated acks
     struct subscription *awaiting_last;
     struct subscription *pumping; // joining, more to send next turn
+    uint64_t subscriptions_made;
 
     // requests
     struct idmap requests; // by id

@@ -47,6 +47,7 @@ struct subscription *subscription_create(struct node *node, uint32_t slot, struc
     subscription->slot = slot;
     subscription->room_index = room->subscription_count;
     subscription->room_number = room->number;
+    subscription->serial = ++node->subscriptions_made;
     subscription->mode = SUBSCRIPTION_LIVE;
     subscription->cursor = room->ring_end;
     subscription->client_next = client->subscriptions;
