@@ -106,9 +106,10 @@ static void take_back_rooms(struct node *node, struct group *group, uint64_t fir
         room_resync_all(node, room);
         if (room_load(node, room) == WEFT_OK && told &&
             weft_epoch_compare(&epoch, &room->head.epoch) != 0) {
-            // An epoch of a peer was shown already, and is not on disk: the room begins anew.
+            // An epoch of a peer was shown already, and is not on this disk: whoever is in it joins
+            // anew and hears that this node is behind. Nobody is told of a lesser epoch.
             room->number = node->next_room_number++;
-            room_notice_epoch(node, room);
+            room_close(node, room);
         }
     }
 }

@@ -49,6 +49,8 @@ void room_push(struct node *node, struct room *room, struct frame *frame);
 struct frame *room_point(struct node *node, struct room *room);
 /// Tells the subscribers of the epoch before that it ended, and lets go of them.
 void room_notice_epoch(struct node *node, struct room *room);
+/// Tells the subscribers that their room is closed, and lets go of them: they join anew.
+void room_close(struct node *node, struct room *room);
 /// Everyone has to be resynced: what they hold may be ahead of the disk, or a frame could not be
 /// made.
 void room_resync_all(struct node *node, struct room *room);

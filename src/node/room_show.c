@@ -199,20 +199,37 @@ struct frame *room_point(struct node *node, struct room *room)
 // ---------------------------------------------------------------------------------------------
 // epochs
 
-void room_notice_epoch(struct node *node, struct room *room)
+/// Ends all subscriptions with a message for each.
+static void expel(struct node *node, struct room *room, struct wire_message *message)
 {
-    struct wire_message message = {.type = WIRE_NEW_EPOCH, .epoch = room->head.epoch};
-    room->epoch_notice = false;
     while (room->subscription_count > 0) {
         struct subscription *subscription = room->subscriptions[room->subscription_count - 1];
-        message.room = subscription->room_number;
+        message->room = subscription->room_number;
         struct client_id client = subscription_client(node, subscription);
         subscription_destroy(node, subscription);
-        session_send(node, client, &message);
+        session_send(node, client, message);
     }
     while (room->ring_first < room->ring_end) {
         drop_first(room);
     }
     room->shown.size = 0;
     room->held.size = 0;
+}
+
+void room_notice_epoch(struct node *node, struct room *room)
+{
+    struct wire_message message = {.type = WIRE_NEW_EPOCH, .epoch = room->head.epoch};
+    room->epoch_notice = false;
+    expel(node, room, &message);
+}
+
+void room_close(struct node *node, struct room *room)
+{
+    struct wire_message message = {.type = WIRE_ERROR,
+                                   .ref = WIRE_NONE,
+                                   .number = WIRE_NONE,
+                                   .code = WIRE_INTERNAL,
+                                   .reason = span_of_text(wire_code_reason(WIRE_INTERNAL)),
+                                   .detail = span_of_text("room closed")};
+    expel(node, room, &message);
 }

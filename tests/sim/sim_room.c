@@ -598,6 +598,11 @@ static void on_error(struct sim_room *room, const struct wire_message *message)
     bool of_join = message->ref != WIRE_NONE && message->ref == room->ref;
     if (message->ref != WIRE_NONE && !of_join)
         return; // of ORPHANS, or of a join that was given up
+    if (!of_join && message->number == WIRE_NONE && message->code == WIRE_INTERNAL) {
+        sim_room_disconnect(room); // the room is closed
+        room->retry_us = world->now_us + world_between(world, 100000, 1000000);
+        return;
+    }
     switch (message->code) {
     case WIRE_EPOCH_MISMATCH: {
         struct weft_epoch next;
