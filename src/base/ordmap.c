@@ -53,18 +53,15 @@ bool ordmap_reserve_ascending(struct ordmap *map, uint64_t puts)
 // Slot of the greatest key that is at most `key`; -1 when there is none.
 static int node_floor(const struct ordmap_node *node, uint64_t key)
 {
-    uint32_t low = 0;
+    // Without a branch that depends on the keys: they come in no order that could be foretold.
+    const uint64_t *low = node->key;
     uint32_t count = node->count;
-    while (count > 0) {
-        uint32_t half = (count + 1) / 2;
-        if (node->key[low + half - 1] <= key) {
-            low += half;
-            count -= half;
-        } else {
-            count = half - 1;
-        }
+    while (count > 1) {
+        uint32_t half = count / 2;
+        low = low[half] <= key ? low + half : low;
+        count -= half;
     }
-    return (int)low - 1;
+    return count == 1 && *low <= key ? (int)(low - node->key) : -1;
 }
 
 struct ordmap_at ordmap_seek(const struct ordmap *map, uint64_t key)

@@ -12,7 +12,7 @@
 
 enum { VARINT_SIZE_MAX = 10 };
 
-/// Decodes what does not fit in one byte; use varint_take().
+/// Decodes what does not fit in two bytes; use varint_take().
 bool varint_take_long(uint64_t *value_out, struct span *input);
 
 /// Takes one integer off the front of `input`. @return false, with nothing taken, when there is no
@@ -22,6 +22,13 @@ static inline bool varint_take(uint64_t *value_out, struct span *input)
     if (input->size > 0 && input->data[0] < 0x80) {
         *value_out = *input->data++;
         input->size--;
+        return true;
+    }
+    // A last byte of 0 would not be the shortest form.
+    if (input->size > 1 && (uint8_t)(input->data[1] - 1) < 0x7f) {
+        *value_out = (input->data[0] & 0x7fu) | (uint64_t)input->data[1] << 7;
+        input->data += 2;
+        input->size -= 2;
         return true;
     }
     return varint_take_long(value_out, input);

@@ -239,7 +239,7 @@ enum weft_status delta_check(struct delta_totals *totals_out,
     struct delta_reader reader;
     struct delta_totals totals = {0};
     uint64_t agent = 0;
-    struct weft_run run;
+    struct weft_run run = {0};
     enum weft_status status = delta_reader_init(&reader, allocator, bytes);
     if (status != WEFT_OK)
         return status;
@@ -258,6 +258,7 @@ enum weft_status delta_check(struct delta_totals *totals_out,
     delta_reader_finish(&reader);
     if (status != WEFT_NOT_FOUND)
         return status;
+    totals.last = run;
     *totals_out = totals;
     return WEFT_OK;
 }

@@ -75,6 +75,7 @@ struct delta_totals {
     uint64_t bytes;    // of their text
     uint64_t agents;
     uint64_t stretches; // of runs of one agent after each other
+    struct weft_run last;
 };
 
 /// Checks all of a delta, which must have its text or not as said. @return as delta_reader_init().

@@ -74,19 +74,27 @@ static bool row_holds(const struct op *op, uint32_t agent, uint32_t seq)
     return op->agent == agent && seq - op->seq < op_length(op);
 }
 
-uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq)
+// A row of the agent at or before the atom, from the row that was found last downwards; OP_NONE when
+// another agent's are in the way. @param step_out How many rows past it the atom may be, about.
+static uint32_t find_near(const struct oplog *log, uint32_t agent, uint32_t seq, uint32_t *step_out)
 {
-    if (log->found < log->ops.count && row_holds(oplog_at(log, log->found), agent, seq))
-        return log->found;
-    if (log->found + 1 < log->ops.count && row_holds(oplog_at(log, log->found + 1), agent, seq))
-        return ++log->found;
-    struct ordmap_at start = ordmap_seek(&log->starts, start_key(agent, seq));
-    if (start.node == ORDMAP_NONE || ordmap_key(&log->starts, start) >> 32 != agent)
-        return OP_NONE;
-    // Rows from `low` on are the agent's up to the end of the stretch; those that begin at or
-    // before `seq` come first.
-    uint32_t low = ordmap_value(&log->starts, start);
-    uint32_t step = 1;
+    uint32_t row = log->found;
+    uint32_t step = 0;
+    while (row < log->ops.count && oplog_at(log, row)->agent == agent) {
+        *step_out = step > 0 ? step / 2 : 1;
+        if (oplog_at(log, row)->seq <= seq)
+            return row;
+        step = step > 0 ? 2 * step : 1;
+        row = step <= log->found ? log->found - step : OP_NONE;
+    }
+    return OP_NONE;
+}
+
+// The last row of the agent that begins at or before the atom, in what is of the agent from `low`
+// on: an agent's rows ascend in seq.
+static uint32_t find_up(const struct oplog *log, uint32_t agent, uint32_t seq, uint32_t low,
+                        uint32_t step)
+{
     uint32_t count = log->ops.count;
     while (step > 0) {
         const struct op *op = step < count - low ? oplog_at(log, low + step) : NULL;
@@ -97,8 +105,30 @@ uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq)
             step /= 2;
         }
     }
-    if (!row_holds(oplog_at(log, low), agent, seq))
-        return OP_NONE;
-    log->found = low;
     return low;
+}
+
+uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq)
+{
+    if (log->found < log->ops.count && row_holds(oplog_at(log, log->found), agent, seq))
+        return log->found;
+    if (log->found + 1 < log->ops.count && row_holds(oplog_at(log, log->found + 1), agent, seq))
+        return ++log->found;
+    uint32_t step;
+    uint32_t row = find_near(log, agent, seq, &step);
+    if (row != OP_NONE) {
+        row = find_up(log, agent, seq, row, step);
+        if (row_holds(oplog_at(log, row), agent, seq)) {
+            log->found = row;
+            return row;
+        }
+    }
+    struct ordmap_at start = ordmap_seek(&log->starts, start_key(agent, seq));
+    if (start.node == ORDMAP_NONE || ordmap_key(&log->starts, start) >> 32 != agent)
+        return OP_NONE;
+    row = find_up(log, agent, seq, ordmap_value(&log->starts, start), 1);
+    if (!row_holds(oplog_at(log, row), agent, seq))
+        return OP_NONE;
+    log->found = row;
+    return row;
 }

@@ -122,14 +122,27 @@ static enum weft_status apply_run(struct weft_doc *doc, struct weft_apply_result
     return WEFT_OK;
 }
 
+// Applies the runs of a delta that was checked.
+static enum weft_status apply_runs(struct weft_doc *doc, struct weft_apply_result *result,
+                                   enum weft_apply_mode mode, struct span bytes)
+{
+    struct delta_reader reader;
+    struct weft_run run;
+    enum weft_status status = delta_reader_init(&reader, &doc->rga->allocator, bytes);
+    if (status != WEFT_OK)
+        return status;
+    while (status == WEFT_OK && delta_reader_next(&reader, &run) == WEFT_OK)
+        status = apply_run(doc, result, mode, &run);
+    delta_reader_finish(&reader);
+    return status;
+}
+
 enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct weft_doc *doc,
                                 enum weft_apply_mode mode, const uint8_t *delta, size_t delta_size)
 {
     struct rga *rga = doc->rga;
     struct span bytes = {delta, delta_size};
     struct delta_totals totals;
-    struct delta_reader reader;
-    struct weft_run run;
     enum weft_status status = delta_check(&totals, &rga->allocator, bytes, false);
     if (status != WEFT_OK)
         return status;
@@ -137,13 +150,13 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
                             totals.stretches};
     if (!rga_reserve(rga, &need))
         return WEFT_NO_MEMORY;
-    status = delta_reader_init(&reader, &rga->allocator, bytes);
-    if (status != WEFT_OK)
-        return status;
     struct weft_apply_result result = {0};
-    while (status == WEFT_OK && delta_reader_next(&reader, &run) == WEFT_OK)
-        status = apply_run(doc, &result, mode, &run);
-    delta_reader_finish(&reader);
+    if (totals.runs == 1)
+        status = apply_run(doc, &result, mode, &totals.last); // a keystroke is decoded once
+    else
+        status = apply_runs(doc, &result, mode, bytes);
+    if (status == WEFT_NO_MEMORY)
+        return status;
     doc_unpark(doc, &result);
     if (totals.runs > TRIM_RUNS)
         rga_trim(rga);
