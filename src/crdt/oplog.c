@@ -74,8 +74,9 @@ static bool row_holds(const struct op *op, uint32_t agent, uint32_t seq)
     return op->agent == agent && seq - op->seq < op_length(op);
 }
 
-// A row of the agent at or before the atom, from the row that was found last downwards; OP_NONE when
-// another agent's are in the way. @param step_out How many rows past it the atom may be, about.
+// A row of the agent at or before the atom, from the row that was found last downwards; OP_NONE
+// when another agent's are in the way. @param step_out How many rows past it the atom may be,
+// about.
 static uint32_t find_near(const struct oplog *log, uint32_t agent, uint32_t seq, uint32_t *step_out)
 {
     uint32_t row = log->found;
