@@ -39,39 +39,47 @@ void request_respond(struct node *node, struct request_id id, uint16_t status,
     node->links->respond(node->links, id, &response);
 }
 
-static uint16_t http_status(uint32_t code)
-{
-    switch (code) {
-    case WIRE_BAD_REQUEST:
-        return 400;
-    case WIRE_NO_DOCUMENT:
-        return 404;
-    case WIRE_EPOCH_MISMATCH:
-        return 412;
-    case WIRE_AGENT_CONFLICT:
-        return 409;
-    case WIRE_INVALID_EDIT:
-        return 422;
-    case WIRE_TOO_LARGE:
-        return 413;
-    case WIRE_STORAGE_FULL:
-        return 507;
-    case WIRE_DRAINING:
-    case WIRE_QUARANTINED:
-    case WIRE_TOO_MANY:
-        return 503;
-    default:
-        return 500;
-    }
-}
+static const struct {
+    uint32_t code;
+    uint16_t status;
+    const char *title;
+} problems[] = {
+    {WIRE_BAD_REQUEST, 400, "Bad Request"},
+    {WIRE_NO_DOCUMENT, 404, "Not Found"},
+    {WIRE_EPOCH_MISMATCH, 412, "Precondition Failed"},
+    {WIRE_AGENT_CONFLICT, 409, "Conflict"},
+    {WIRE_INVALID_EDIT, 422, "Unprocessable Content"},
+    {WIRE_TOO_LARGE, 413, "Content Too Large"},
+    {WIRE_STORAGE_FULL, 507, "Insufficient Storage"},
+    {WIRE_DRAINING, 503, "Service Unavailable"},
+    {WIRE_QUARANTINED, 503, "Service Unavailable"},
+    {WIRE_TOO_MANY, 503, "Service Unavailable"},
+    {WIRE_INTERNAL, 500, "Internal Server Error"}, // and whatever is not listed
+};
 
 void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail)
 {
     char body[256];
-    int size = snprintf(body, sizeof body,
-                        "{\"status\":%u,\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}\n",
-                        http_status(code), code, wire_code_reason(code), detail ? detail : "");
-    request_respond(node, id, http_status(code), "application/problem+json",
+    size_t at = 0;
+    while (problems[at].code != code && problems[at].code != WIRE_INTERNAL) {
+        at++;
+    }
+    int size = snprintf(
+        body, sizeof body,
+        "{\"title\":\"%s\",\"status\":%u,\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}\n",
+        problems[at].title, problems[at].status, code, wire_code_reason(code),
+        detail ? detail : "");
+    request_respond(node, id, problems[at].status, "application/problem+json",
+                    (struct span){(const uint8_t *)body, (size_t)size}, NULL, NULL);
+}
+
+void request_refuse_condition(struct node *node, struct request_id id, const char *reason)
+{
+    char body[128];
+    int size =
+        snprintf(body, sizeof body,
+                 "{\"title\":\"Precondition Failed\",\"status\":412,\"reason\":\"%s\"}\n", reason);
+    request_respond(node, id, 412, "application/problem+json",
                     (struct span){(const uint8_t *)body, (size_t)size}, NULL, NULL);
 }
 

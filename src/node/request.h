@@ -46,6 +46,8 @@ void request_respond(struct node *node, struct request_id id, uint16_t status,
                      const char *durability);
 /// An RFC 9457 problem with a code of docs/wire-protocol.md.
 void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail);
+/// 412: what If-Match or If-None-Match asks for is not so.
+void request_refuse_condition(struct node *node, struct request_id id, const char *reason);
 /// A failed conversion or read as a code.
 uint32_t request_code_of(enum weft_status status);
 /// Answers with what is known of a room's document, as JSON.

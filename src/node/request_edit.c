@@ -207,9 +207,7 @@ static bool refuse_unfit(struct node *node, struct request *request, struct room
         return true;
     }
     if (!matches(room, request->ask.if_match)) {
-        request_respond(node, request->id, 412, "application/problem+json",
-                        span_of_text("{\"status\":412,\"reason\":\"changed_meanwhile\"}\n"), NULL,
-                        NULL);
+        request_refuse_condition(node, request->id, "changed_meanwhile");
         request_destroy(node, request);
         return true;
     }
@@ -242,8 +240,7 @@ void request_edit(struct node *node, struct request *request)
         edit_stage_new(node, room, EDIT_MADE_HERE);
     }
     if (status == WEFT_CONFLICT) {
-        request_respond(node, request->id, 412, "application/problem+json",
-                        span_of_text("{\"status\":412,\"reason\":\"exists\"}\n"), NULL, NULL);
+        request_refuse_condition(node, request->id, "exists");
         request_destroy(node, request);
     } else if (status) {
         refuse(node, request, request_code_of(status), NULL);

@@ -96,6 +96,7 @@ struct room {
     struct request *watchers;   // event streams, linked by watch_next
     struct weft_buffer patches; // JSON of changes that they have not been told: [i,d,"s"],...
     bool patches_lost;          // too many: they get the text anew
+    struct weft_digest told;    // the last that they were told
 
     // Lists of the node.
     struct room *turn_next; // has something to show this turn

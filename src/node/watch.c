@@ -2,6 +2,8 @@
 // Event streams of changes.
 #include "node/watch.h"
 
+#include <string.h>
+
 #include "node/epoch.h"
 #include "node/json.h"
 #include "node/request.h"
@@ -111,13 +113,31 @@ static void send(struct node *node, struct request *request, struct span piece)
     request->blocked = !node->links->stream(node->links, request->id, piece);
 }
 
+static void remember_told(struct room *room)
+{
+    if (weft_doc_digest(&room->told, room->doc)) {
+        room->patches_lost = true; // no memory: the text, next time
+    }
+}
+
+/// Whether there is anything to tell. An edit may leave the text as it is, as when two delete the
+/// same; its digest is told nevertheless, for it is what If-Match is compared with.
+static bool has_news(struct room *room)
+{
+    struct weft_digest digest;
+    if (room->patches_lost || room->patches.size > 0) {
+        return true;
+    }
+    return weft_doc_digest(&digest, room->doc) == WEFT_OK &&
+           memcmp(&digest, &room->told, sizeof digest) != 0;
+}
+
 /// To everyone who is not blocked: what changed, or the text to those who missed something.
 void watch_flush(struct node *node, struct room *room)
 {
     struct weft_buffer change;
     struct weft_buffer text;
-    if (!room->watchers || (!room->patches_lost && room->patches.size == 0) || !room_clean(room) ||
-        room_load(node, room)) {
+    if (!room->watchers || !room_clean(room) || room_load(node, room) || !has_news(room)) {
         return;
     }
     weft_buffer_init(&change, &node->allocator);
@@ -136,6 +156,7 @@ void watch_flush(struct node *node, struct room *room)
     }
     room->patches.size = 0;
     room->patches_lost = false;
+    remember_told(room);
     weft_buffer_finish(&change);
     weft_buffer_finish(&text);
 }
@@ -177,6 +198,7 @@ void watch_begin(struct node *node, struct request_id id, const struct node_ask 
     response.epoch = span_of_text(epoch);
     response.body = span_of_buffer(&text);
     watch_flush(node, room); // what came before is not for this one
+    remember_told(room);
     request->state = REQUEST_WATCHING;
     request->room = room;
     room_pin(node, room);

@@ -2,11 +2,11 @@
 // Event streams (server-sent events) of what changes in a document's text. Private to node/.
 //
 //   id: TOKEN            (node incarnation, journal number, digest) in hex
-//   event: text          data: {"document","epoch","digest","length","text"}      at first, and
-//   when
-//                              changes were missed; "text" is null when it is too long
-//   event: change        data: {"digest","patches":[[position,deleted,"inserted"],...]}   in
-//   scalars
+//   event: text          data: {"document","epoch","digest","length","text"}
+//                        at first, when changes were missed, and when the document was deleted;
+//                        "text" is null when it is too long, or the asker's token current
+//   event: change        data: {"digest","patches":[[position,deleted,"inserted"],...]}
+//                        in scalars; empty when only the digest changed
 //
 // May include: node/state.h.
 #ifndef WEFT_NODE_WATCH_H
