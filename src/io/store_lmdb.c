@@ -54,6 +54,11 @@ static enum weft_status port_remove(struct store *port, enum store_table table, 
     return stage(self_of(port), table, true, key, (struct span){NULL, 0});
 }
 
+static void port_doom(struct store *port)
+{
+    self_of(port)->open->doomed = WEFT_NO_MEMORY;
+}
+
 static size_t port_staged(struct store *port)
 {
     return self_of(port)->open->payload;
@@ -297,6 +302,7 @@ void store_lmdb_port_init(struct store_lmdb *store)
     store->port = (struct store){
         .put = port_put,
         .remove = port_remove,
+        .doom = port_doom,
         .staged = port_staged,
         .commit = port_commit,
         .get = port_get,

@@ -167,17 +167,24 @@ enum weft_status journal_stage_loose(struct node *node, struct room *room,
 
 // ------------------------------------------------------------------------------- the group's lists
 
+enum weft_status journal_reserve_rooms(struct node *node, uint32_t count)
+{
+    for (int i = 0; i < 2; i++) {
+        struct group *group = &node->groups[i];
+        if (node_grow(node, &group->rooms, &group->room_capacity, count, sizeof *group->rooms)) {
+            return WEFT_NO_MEMORY;
+        }
+    }
+    return WEFT_OK;
+}
+
 void journal_add_room(struct node *node, struct room *room)
 {
     struct group *group = node->open;
     if (room->in_open) {
         return;
     }
-    if (node_grow(node, &group->rooms, &group->room_capacity, group->room_count,
-                  sizeof *group->rooms)) {
-        group->failed = true;
-        return;
-    }
+    assert(group->room_count < group->room_capacity);
     group->rooms[group->room_count++] = room;
     room->in_open = true;
     room_pin(node, room);
@@ -264,6 +271,9 @@ void journal_commit(struct node *node)
     journal_stage_incarnation(node);
     feeds_stage(node, group);
     size_t bytes = node->store->staged(node->store);
+    if (group->failed) {
+        node->store->doom(node->store); // what is taken back in memory must not come to the disk
+    }
     group->number = node->store->commit(node->store);
     group->started_ms = node->now_ms;
     move_marks(group);

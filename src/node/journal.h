@@ -39,8 +39,11 @@ WEFT_MUST_USE enum weft_status journal_stage_foreign(struct node *node, struct r
 WEFT_MUST_USE enum weft_status journal_stage_loose(struct node *node, struct room *room,
                                                    enum record_entry_kind kind, struct span delta);
 
-/// Lists things in the open group, to be dealt with when it is on disk. Without memory the group
-/// fails.
+/// Makes place in both groups for one more room beside `count`. Called for every room that is made,
+/// one by one, so that listing a room cannot fail: one whose edits failed must be taken back.
+WEFT_MUST_USE enum weft_status journal_reserve_rooms(struct node *node, uint32_t count);
+/// Lists things in the open group, to be dealt with when it is on disk. Without memory (rooms need
+/// none) the group fails.
 void journal_add_room(struct node *node, struct room *room);
 void journal_add_subscription(struct node *node, struct subscription *subscription);
 void journal_add_request(struct node *node, struct request *request);

@@ -80,6 +80,8 @@ struct store {
                             struct span value);
     /// Stages; removing what is not there is no error.
     enum weft_status (*remove)(struct store *self, enum store_table table, struct span key);
+    /// Gives the open group up, staged whole or not: commit() will report it as WEFT_NO_MEMORY.
+    void (*doom)(struct store *self);
     /// Bytes staged in the open group.
     size_t (*staged)(struct store *self);
     /// Closes the open group and begins to make it durable. @return its number, counting from 1.

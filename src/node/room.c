@@ -128,6 +128,9 @@ enum weft_status room_renew(struct node *node, struct room *room)
 
 static struct room *create(struct node *node, struct document *document)
 {
+    if (journal_reserve_rooms(node, node->room_count)) {
+        return NULL;
+    }
     struct room *room = node_alloc(node, sizeof *room);
     if (!room) {
         return NULL;

@@ -270,7 +270,7 @@ struct group {
     uint32_t feed_count;
     uint32_t feed_capacity;
     struct weft_buffer fresh; // own entries to broadcast: u32 size, journal value, ...
-    bool failed;              // staging failed: the commit will report it
+    bool failed;              // staging failed: its commit is made to fail
 };
 
 // --------------------------------------------------------------------------------------- cluster

@@ -211,6 +211,27 @@ Test(store, a_failed_group_leaves_nothing_and_fails_those_behind_it)
     }
 }
 
+Test(store, a_group_that_was_given_up_leaves_nothing_and_harms_no_other)
+{
+    struct store_fixture f;
+    FOR_EACH_STORE(f)
+    {
+        struct store *s = f.store;
+        store_put(s, STORE_META, "a", "before");
+        store_fixture_commit(&f);
+        store_put(s, STORE_META, "a", "changed");
+        s->doom(s);
+        cr_expect_eq(s->put(s, STORE_META, text_span("b"), text_span("more")), WEFT_NO_MEMORY);
+        cr_expect_eq(f.settle(&f, s->commit(s)), WEFT_NO_MEMORY, "%s", f.name);
+        cr_expect_eq(s->health(s), STORE_WRITABLE, "%s", f.name);
+        cr_expect_str_eq(list(s, STORE_META, "", 0), "a=before ", "%s", f.name);
+        s->release(s);
+        store_put(s, STORE_META, "c", "after");
+        store_fixture_commit(&f);
+        cr_expect_str_eq(list(s, STORE_META, "", 0), "a=before c=after ", "%s", f.name);
+    }
+}
+
 Test(store, a_group_committed_before_a_failure_is_told_fails)
 {
     struct store_fixture f;

@@ -291,6 +291,11 @@ static enum weft_status port_remove(struct store *port, enum store_table table, 
     return stage(self_of(port), table, true, key, (struct span){NULL, 0});
 }
 
+static void port_doom(struct store *port)
+{
+    self_of(port)->groups[0].doomed = WEFT_NO_MEMORY;
+}
+
 static size_t port_staged(struct store *port)
 {
     return self_of(port)->groups[0].payload;
@@ -533,6 +538,7 @@ enum weft_status sim_store_create(struct sim_store **store_out,
             {
                 .put = port_put,
                 .remove = port_remove,
+                .doom = port_doom,
                 .staged = port_staged,
                 .commit = port_commit,
                 .get = port_get,
