@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+// Nodes among each other: members, feeds, pulls, replicas, epochs.
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "codec/peer.h"
+#include "rig.h"
+
+static const char *const document = "notes";
+
+TestSuite(cluster, .fini = rig_finish_all);
+
+static bool same_state(struct rig *a, struct rig *b, const char *name)
+{
+    char etag[64];
+    struct node_ask ask = {.verb = NODE_ASK_DIGEST, .document = rig_text(name)};
+    rig_ask(a, &ask);
+    strcpy(etag, a->response.etag);
+    rig_ask(b, &ask);
+    return etag[0] != '\0' && strcmp(etag, b->response.etag) == 0;
+}
+
+static bool lists(struct rig *rig, const char *text)
+{
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_MEMBERS});
+    return strstr(rig->response.body, text) != NULL;
+}
+
+Test(cluster, one_seed_is_enough_to_know_all)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct rig *c = rig_start("c", NULL, "a");
+    rig_mesh(3000);
+    struct rig *all[] = {a, b, c};
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(node_metrics(all[i]->node)->members, 3, "%s", all[i]->name);
+        cr_assert_eq(node_metrics(all[i]->node)->peers, 2, "%s", all[i]->name);
+    }
+    cr_assert(b->linked[c->index], "they found each other");
+}
+
+Test(cluster, an_edit_reaches_the_others_by_the_bus)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(1000);
+    rig_put(a, document, "text");
+    rig_mesh(100);
+    cr_assert(rig_shows(b, document, "text"));
+    cr_assert_eq(node_metrics(b->node)->entries_received, 1);
+    cr_assert(same_state(a, b, document));
+}
+
+Test(cluster, what_the_bus_loses_is_pulled)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(1000);
+    rig_put(a, document, "lost");
+    for (uint32_t i = 0; i < a->bus.count; i++)
+        a->bus.items[i].data[0] ^= 0xff; // nothing that anyone understands
+    rig_mesh(100);
+    rig_put(a, document, "lost and more");
+    rig_mesh(1000);
+    cr_assert_gt(node_metrics(b->node)->gaps_detected, 0);
+    cr_assert_gt(node_metrics(b->node)->pulls_asked, 0);
+    cr_assert(rig_shows(b, document, "lost and more"));
+}
+
+Test(cluster, a_newcomer_compares_documents_when_entries_are_gone)
+{
+    struct rig *a = rig_start("a", &(struct node_limits){.journal_bytes_max = 1}, NULL);
+    rig_put(a, document, "merged away");
+    rig_put(a, "other", "too");
+    for (int i = 0; i < 5; i++)
+        rig_wait(a, 100);
+    cr_assert_gt(node_metrics(a->node)->journal_removed, 0);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(3000);
+    cr_assert_gt(node_metrics(b->node)->comparisons_done, 0);
+    cr_assert(rig_shows(b, document, "merged away"));
+    cr_assert(same_state(a, b, "other"));
+    cr_assert_eq(node_unready(b->node), 0);
+}
+
+Test(cluster, a_document_that_left_memory_is_fetched_all_the_same)
+{
+    struct node_limits limits = {.journal_bytes_max = 1, .documents_bytes_max = 1};
+    struct rig *a = rig_start("a", &limits, NULL);
+    rig_put(a, document, "one");
+    rig_put(a, "other", "one");
+    struct rig *b = rig_start("b", &limits, "a");
+    rig_mesh(3000);
+    rig_cut(a, b);
+    rig_put(a, document, "one two");
+    rig_put(a, "other", "one two");
+    for (int i = 0; i < 5; i++)
+        rig_wait(a, 100);
+    rig_mesh(2000);
+    a->linked[b->index] = b->linked[a->index] = true;
+    rig_mesh(8000);
+    cr_assert(rig_shows(b, document, "one two"));
+    cr_assert(same_state(a, b, "other"));
+}
+
+Test(cluster, two_halves_merge)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_put(a, document, "middle");
+    rig_mesh(1000);
+    rig_cut(a, b);
+    rig_mesh(100);
+    rig_put(a, document, "left middle");
+    rig_put(b, document, "middle right");
+    rig_put(a, "only a", "x");
+    rig_mesh(500);
+    cr_assert_not(same_state(a, b, document));
+    a->linked[b->index] = b->linked[a->index] = true;
+    rig_mesh(5000);
+    cr_assert(rig_shows(a, document, "left middle right"));
+    cr_assert(rig_shows(b, document, "left middle right"));
+    cr_assert(rig_shows(b, "only a", "x"));
+}
+
+Test(cluster, the_greater_epoch_wins_and_the_other_is_kept)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_put(a, document, "common");
+    rig_mesh(1000);
+    rig_cut(a, b);
+    rig_mesh(100);
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_DELETE, .document = rig_text(document)});
+    rig_put(a, document, "anew");
+    rig_put(b, document, "common, and more");
+    a->linked[b->index] = b->linked[a->index] = true;
+    rig_mesh(5000);
+    cr_assert(rig_shows(b, document, "anew"));
+    cr_assert(same_state(a, b, document));
+    rig_ask(b, &(struct node_ask){
+                   .verb = NODE_ASK_RECOVERY_TEXT,
+                   .document = rig_text(document),
+                   .after = rig_text("000000000000000000000000000000000000000000000000")});
+    cr_assert_str_eq(b->response.body, "common, and more");
+}
+
+Test(cluster, a_failed_commit_of_a_peers_epoch_tells_nobody_of_a_lesser_one)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_put(a, document, "text");
+    rig_mesh(1000);
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_DELETE, .document = rig_text(document)});
+    for (uint32_t i = 0; i < a->bus.count; i++)
+        rig_step(b, &(struct node_event){.kind = NODE_PEER_MESSAGE,
+                                         .pipe = {1 + b->index * RIGS_MAX + a->index},
+                                         .bytes = {a->bus.items[i].data, a->bus.items[i].size}});
+    sim_store_fail_next(b->store, WEFT_NO_MEMORY);
+    rig_turn(b); // shown, and on its way to the disk
+    rig_greet(b, 0, 0);
+    rig_send(b, 0,
+             &(struct wire_message){
+                 .type = WIRE_JOIN, .ref = 1, .name = rig_text(document), .vector = rig_text("")});
+    const struct wire_message *joined = rig_find(b, 0, WIRE_JOINED);
+    cr_assert_not_null(joined);
+    cr_assert_eq(joined->epoch.counter, 1);
+    rig_settle(b);
+    cr_assert_gt(node_metrics(b->node)->commits_failed, 0);
+    const struct wire_message *closed = rig_find(b, 0, WIRE_ERROR);
+    cr_assert_not_null(closed);
+    cr_assert_eq(closed->code, WIRE_INTERNAL);
+    cr_assert_eq(closed->number, WIRE_NONE);
+    cr_assert_null(rig_find(b, 0, WIRE_NEW_EPOCH));
+    rig_mesh(2000);
+    rig_ask(b, &(struct node_ask){.verb = NODE_ASK_TEXT, .document = rig_text(document)});
+    cr_assert_eq(b->response.status, 404, "it was pulled again");
+}
+
+Test(cluster, replicated_counts_disks)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    rig_start("b", NULL, "a");
+    struct author author;
+    author_init(&author, document, 7);
+    rig_mesh(1000);
+    rig_greet(a, 0, 2);
+    uint32_t room = rig_join(a, 0, document);
+    author_type(&author, a, 0, room, "text");
+    rig_settle(a);
+    uint32_t level = 0;
+    for (const struct wire_message *ack; (ack = rig_find(a, 0, WIRE_ACK)) != NULL;)
+        level = ack->level;
+    cr_assert_eq(level, 1, "the other one has not said that it holds it");
+    rig_mesh(200);
+    const struct wire_message *ack = rig_find(a, 0, WIRE_ACK);
+    cr_assert_not_null(ack);
+    cr_assert_eq(ack->level, 2);
+    cr_assert_eq(ack->number, 1);
+    author_finish(&author);
+}
+
+Test(cluster, what_a_peer_brings_waits_behind_what_it_names)
+{
+    // `author` typed "a" at b, then came to a with it; b's "ab" arrives while a's disk is busy.
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct author author;
+    struct weft_doc *reader;
+    struct weft_apply_result result;
+    author_init(&author, document, 7);
+    cr_assert_eq(weft_doc_create(&reader, &(struct weft_doc_options){0}), WEFT_OK);
+    rig_mesh(1000);
+    rig_greet(a, 0, 0);
+    rig_greet(a, 1, 0);
+    rig_greet(b, 0, 0);
+    uint32_t at_a = rig_join(a, 0, document);
+    rig_join(a, 1, document);
+    uint32_t at_b = rig_join(b, 0, document);
+    author_type(&author, b, 0, at_b, "a");
+    rig_settle(b);
+    rig_put(b, document, "ab");
+    rig_send(a, 0,
+             &(struct wire_message){.type = WIRE_DELTA,
+                                    .room = at_a,
+                                    .number = 1,
+                                    .deltas[0] = {author.delta.data, author.delta.size},
+                                    .delta_count = 1});
+    rig_turn(a);
+    for (uint32_t i = 0; i < b->bus.count; i++)
+        rig_step(a, &(struct node_event){.kind = NODE_PEER_MESSAGE,
+                                         .pipe = {1 + a->index * RIGS_MAX + b->index},
+                                         .bytes = {b->bus.items[i].data, b->bus.items[i].size}});
+    rig_settle(a);
+    for (const struct wire_message *message; (message = rig_find(a, 1, 0)) != NULL;) {
+        for (uint32_t i = 0; message->type == WIRE_NODE_DELTA && i < message->delta_count; i++) {
+            cr_assert_eq(weft_doc_apply(&result, reader, WEFT_APPLY_STRICT, message->deltas[i].data,
+                                        message->deltas[i].size),
+                         WEFT_OK);
+            cr_assert_eq(result.runs_missing, 0, "a delta came before what it names");
+        }
+    }
+    cr_assert_eq(weft_doc_length(reader, WEFT_SCALARS), 2);
+    weft_doc_destroy(reader);
+    author_finish(&author);
+}
+
+Test(cluster, leave_and_forget_end_a_membership)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_start("c", NULL, "a");
+    rig_mesh(3000);
+    rig_ask(b, &(struct node_ask){.verb = NODE_ASK_LEAVE});
+    cr_assert_eq(b->response.status, 200);
+    rig_mesh(2000);
+    cr_assert(lists(a, "\"left\""));
+    cr_assert_eq(node_metrics(a->node)->members, 2);
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_FORGET, .document = rig_text("c")});
+    cr_assert_eq(a->response.status, 200);
+    cr_assert(lists(a, "\"forgotten\""));
+    cr_assert_eq(node_metrics(a->node)->members, 1);
+}
+
+Test(cluster, a_life_that_is_ahead_of_itself_is_fenced)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_put(a, document, "text");
+    rig_mesh(1000);
+    // A copy of a's directory runs under the same incarnation: b has heard more of it than a.
+    struct weft_buffer bytes;
+    weft_buffer_init(&bytes, NULL);
+    for (uint32_t i = 0; i < b->bus.count; i++)
+        b->bus.items[i].size = 0;
+    rig_wait(a, 1000);
+    for (uint32_t i = 0; i < a->bus.count && bytes.size == 0; i++) {
+        struct peer_message message;
+        struct span said = {a->bus.items[i].data, a->bus.items[i].size};
+        cr_assert_eq(peer_decode(&message, said), WEFT_OK);
+        if (message.type != PEER_HEARTBEAT)
+            continue;
+        message.self.prefix += 5;
+        struct pack_writer writer = pack_writer_begin(&bytes);
+        peer_begin(&writer, &message);
+        pack_array(&writer, 0);
+        pack_array(&writer, 0);
+        pack_array(&writer, 0);
+        cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
+    }
+    cr_assert_gt(bytes.size, 0);
+    rig_step(a, &(struct node_event){
+                    .kind = NODE_PEER_MESSAGE, .pipe = {77}, .bytes = {bytes.data, bytes.size}});
+    cr_assert_eq(node_metrics(a->node)->fences, 1);
+    rig_put(a, document, "text goes on");
+    rig_mesh(3000);
+    cr_assert(rig_shows(b, document, "text goes on"));
+    weft_buffer_finish(&bytes);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// The journal: what survives, what is merged while the node runs, what happens without space.
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "node/limits.h"
+#include "rig.h"
+
+static const char *const document = "notes";
+
+TestSuite(journal, .fini = rig_finish_all);
+
+Test(journal, what_was_acked_durable_is_there_after_a_kill)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    rig_put(rig, document, "kept");
+    cr_assert_str_eq(rig->response.durability, "durable");
+    rig_step(rig, &(struct node_event){.kind = NODE_REQUEST,
+                                       .request = {++rig->next_request},
+                                       .ask = &(struct node_ask){.verb = NODE_ASK_PUT,
+                                                                 .document = rig_text("other"),
+                                                                 .body = rig_text("not yet")}});
+    rig_turn(rig); // killed before that group reaches the disk
+    rig_restart(rig);
+    cr_assert(rig_shows(rig, document, "kept"));
+    cr_assert_not(rig_shows(rig, "other", "not yet"));
+}
+
+Test(journal, merging_while_running_keeps_it_short_and_loses_nothing)
+{
+    struct rig *rig = rig_start("a", &(struct node_limits){.journal_bytes_max = 4096}, NULL);
+    char name[16];
+    char text[64];
+    for (int round = 0; round < 40; round++) {
+        for (int d = 0; d < 8; d++) {
+            snprintf(name, sizeof(name), "doc%d", d);
+            snprintf(text, sizeof(text), "document %d as of round %d", d, round);
+            rig_put(rig, name, text);
+        }
+    }
+    for (int i = 0; i < 10; i++)
+        rig_wait(rig, 100);
+    cr_assert_gt(node_metrics(rig->node)->merges, 0);
+    cr_assert_gt(node_metrics(rig->node)->journal_removed, 200);
+    cr_assert_leq(node_metrics(rig->node)->journal_bytes, 4096);
+    cr_assert_eq(sim_store_count(rig->store, STORE_JOURNAL),
+                 node_metrics(rig->node)->journal_entries);
+    for (int restarted = 0; restarted < 2; restarted++) {
+        for (int d = 0; d < 8; d++) {
+            snprintf(name, sizeof(name), "doc%d", d);
+            snprintf(text, sizeof(text), "document %d as of round 39", d);
+            cr_assert(rig_shows(rig, name, text), "%s after %d restarts", name, restarted);
+        }
+        rig_restart(rig);
+    }
+}
+
+Test(journal, without_space_it_reads_on_and_recovers_by_itself)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    struct author author;
+    author_init(&author, document, 7);
+    rig_greet(rig, 0, 0);
+    uint32_t room = rig_join(rig, 0, document);
+    author_type(&author, rig, 0, room, "kept");
+    rig_settle(rig);
+    sim_store_set_full(rig->store, true);
+    author_type(&author, rig, 0, room, " lost");
+    rig_settle(rig);
+    const struct wire_message *error = rig_find(rig, 0, WIRE_ERROR);
+    cr_assert_not_null(error);
+    cr_assert_eq(error->code, WIRE_STORAGE_FULL);
+    cr_assert_eq(error->number, 2);
+    cr_assert(node_unready(rig->node) & NODE_UNREADY_SPACE);
+    cr_assert(rig_shows(rig, document, "kept"));
+    rig_put(rig, document, "more");
+    cr_assert_eq(rig->response.status, 507);
+    rig_wait(rig, SPACE_PROBE_MS);
+    sim_store_set_full(rig->store, false);
+    rig_wait(rig, SPACE_PROBE_MS);
+    cr_assert_eq(node_unready(rig->node) & NODE_UNREADY_SPACE, 0);
+    rig_put(rig, document, "more");
+    cr_assert_eq(rig->response.status, 200);
+    rig_restart(rig);
+    cr_assert(rig_shows(rig, document, "more"));
+    author_finish(&author);
+}
+
+Test(journal, a_failed_commit_is_taken_back_and_subscribers_resync)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    struct author author;
+    author_init(&author, document, 7);
+    rig_greet(rig, 0, 0);
+    rig_greet(rig, 1, 0);
+    uint32_t room = rig_join(rig, 0, document);
+    rig_join(rig, 1, document);
+    author_type(&author, rig, 0, room, "text");
+    sim_store_fail_next(rig->store, WEFT_NO_MEMORY);
+    rig_settle(rig);
+    cr_assert_not_null(rig_find(rig, 0, WIRE_ERROR));
+    for (const struct wire_message *message; (message = rig_find(rig, 1, 0)) != NULL;)
+        cr_assert_eq(message->type, WIRE_RESYNC, "an edit that failed was shown");
+    cr_assert_not(rig_shows(rig, document, "text"));
+    cr_assert_eq(node_metrics(rig->node)->commits_failed, 1);
+    author_finish(&author);
+}
+
+Test(journal, after_a_failed_sync_nothing_is_written_any_more)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    rig_put(rig, document, "kept");
+    sim_store_fail_next(rig->store, WEFT_STORAGE);
+    rig_put(rig, document, "lost");
+    cr_assert_eq(rig->response.status, 500);
+    cr_assert(node_unready(rig->node) & NODE_UNREADY_STORAGE);
+    rig_put(rig, document, "lost too");
+    cr_assert_eq(rig->response.status, 500);
+    cr_assert(rig_shows(rig, document, "kept"));
+}
+
+Test(journal, idle_documents_leave_memory_and_come_back)
+{
+    struct rig *rig = rig_start("a", &(struct node_limits){.documents_bytes_max = 1}, NULL);
+    rig_put(rig, document, "text");
+    rig_wait(rig, 100);
+    rig_wait(rig, 100);
+    cr_assert_eq(node_metrics(rig->node)->documents_loaded, 0);
+    cr_assert_eq(node_metrics(rig->node)->documents_bytes, 0);
+    cr_assert(rig_shows(rig, document, "text"));
+}
+
+Test(journal, without_memory_an_edit_is_whole_or_not_at_all)
+{
+    for (uint64_t after = 1; after < 60; after++) {
+        struct rig *rig = rig_start("a", NULL, NULL);
+        rig_put(rig, document, "kept");
+        uint32_t answered = rig->response.count;
+        rig->memory.fail_from = rig->memory.calls + after;
+        rig_put(rig, document, "other");
+        rig->memory.fail_from = UINT64_MAX;
+        bool accepted = rig->response.count > answered && rig->response.status == 200;
+        rig_settle(rig);
+        bool kept = rig_shows(rig, document, "kept");
+        cr_assert(kept || rig_shows(rig, document, "other"), "allocation %d", (int)after);
+        cr_assert_not(kept && accepted, "allocation %d", (int)after);
+        rig_restart(rig);
+        cr_assert(rig_shows(rig, document, kept ? "kept" : "other"), "allocation %d", (int)after);
+        rig_finish_all();
+    }
+}
