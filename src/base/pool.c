@@ -84,7 +84,7 @@ bool pool_grow(struct pool *pool, uint64_t extra)
 {
     uint32_t whole = 1u << pool->shift;
     uint64_t wanted = pool->count + extra;
-    if (wanted > UINT32_MAX - whole)
+    if (extra > UINT32_MAX || wanted > UINT32_MAX - whole)
         return false;
     uint64_t pages = (wanted + whole - 1) >> pool->shift;
     // Two more blocks at most: the first page, and the rest.
