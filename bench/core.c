@@ -9,7 +9,7 @@
 #include "core_measure.h"
 
 static const char usage[] =
-    "usage: %s [-o table|ndjson] [--seconds S] [TRACE ...]\n"
+    "usage: weft bench core [-o table|ndjson] [--seconds S] [TRACE ...]\n"
     "\n"
     "Replays editing traces and times it. Without TRACE (a file, or a part of a trace's name): "
     "all\n"
@@ -239,7 +239,7 @@ int bench_core(int argc, char **argv)
     struct run run = {.program = argv[0], .seconds = 1, .machine = find_machine()};
     int first = read_options(&run, argc, argv);
     if (first == 0) {
-        fprintf(stderr, usage, argv[0]);
+        fputs(usage, stderr);
         return 2;
     }
     int words = 0;

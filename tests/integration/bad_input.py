@@ -52,6 +52,21 @@ def commands():
         refuse((USAGE, UNREACHABLE, REFUSED, DAMAGED, 1), "nowhere", "cat",
                f"{cluster.folder}/nowhere", "known")
         refuse(USAGE, "cart", "cart", url, "known")
+        refuse(USAGE, "--help", "-x")
+        refuse(USAGE, "empty", "put", url, "", stdin=b"text")
+        refuse(REFUSED, "http://", "ls", url.removeprefix("http://"))
+        refuse(USAGE, "directory", "check", url)
+        refuse(USAGE, "hex digits", "recovery", "cat", url, "known", "00")
+        refuse(USAGE, "hex digits", "recovery", "cat", data, "known", "00")
+        refuse(REFUSED, "client port", "cat", f"http://{node.address}:9340", "known")
+        refuse(UNREACHABLE, "client port", "cat", f"http://{node.address}:9339", "known")
+        refuse(1, f'other member "{node.name}"', "cluster", "forget", url, node.name)
+        refuse(REFUSED, "empty directory", "backup", data, data)
+        table = weft("ls", url, "-o", "table").stdout.decode().splitlines()
+        if table[0].split() != ["document", "length", "digest"] or table[1].split()[:2] != ["known", "5"]:
+            raise Failed(f"ls -o table has no head: {table}")
+        if weft("ls", url).stdout.decode().splitlines()[0].split("\t")[:2] != ["known", "5"]:
+            raise Failed("ls in a pipe is not tab-separated")
         refuse(USAGE, "--nods", "verify", "known", "--nods", url)
         refuse(USAGE, ("DOC", "document"), "cat", url)
         refuse(USAGE, "yaml", "ls", url, "-o", "yaml")

@@ -11,7 +11,7 @@
 
 static const struct command_option help_option = {"help", 'h', NULL, "this text"};
 static const struct command_option format_option = {"output", 'o', "table|json|ndjson",
-                                                    "form of the answer"};
+                                                    "default: a table; in a pipe its bare rows"};
 
 /// Every option that a command takes, and their names with dashes.
 struct option_list {
@@ -241,14 +241,22 @@ const char *arguments_word(const struct arguments *arguments, int index)
 
 // ------------------------------------------------------------------------------------------- help
 
-static void print_option(const struct command_option *option)
+static void print_option(const struct command *command, const struct command_option *option)
 {
     char left[80];
+    char usual[CONFIG_ERROR_BYTES] = "";
+    const struct config_option *configured = command->configures ? config_find(option->name) : NULL;
+    if (configured != NULL && configured->kind == CONFIG_TEXT && configured->text != NULL)
+        snprintf(usual, sizeof(usual), "; default %s", configured->text);
+    else if (configured != NULL && configured->number != 0) {
+        memcpy(usual, "; default ", sizeof("; default "));
+        config_value_format(usual + strlen(usual), configured, configured->number);
+    }
     int used = option->letter != '\0' ? snprintf(left, sizeof(left), "-%c, ", option->letter)
                                       : snprintf(left, sizeof(left), "    ");
     snprintf(left + used, sizeof(left) - (size_t)used, "--%s%s%s", option->name,
              option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
-    printf("  %-31s %s\n", left, option->help);
+    printf("  %-31s %s%s\n", left, option->help, usual);
 }
 
 void arguments_help(const struct command *command)
@@ -262,7 +270,7 @@ void arguments_help(const struct command *command)
     for (size_t i = 0; i < list.count; i++) {
         // The limits of a node are many: config print lists them.
         if (!list.hidden[i] && strncmp(list.options[i].name, "max-", 4) != 0)
-            print_option(&list.options[i]);
+            print_option(command, &list.options[i]);
     }
     if (command->configures)
         printf("      --max-...                   limits; weft config print shows them all\n");

@@ -99,7 +99,7 @@ static int say_no_command(int argc, char **argv)
         names[count] = commands[count]->name;
         count++;
     }
-    const char *nearest = config_nearest(given, names, count);
+    const char *nearest = given[0] != '-' ? config_nearest(given, names, count) : NULL;
     if (nearest == NULL)
         return complain(EXIT_USAGE, "no command \"%s\"; weft --help lists them", given);
     return complain(EXIT_USAGE, "no command \"%s\"; did you mean \"%s\"?", given, nearest);

@@ -91,12 +91,15 @@ const struct command members_command = {
     .run = run_members,
 };
 
-// ------------------------------------------------------------------------------- leaving,
-// forgetting
+// --------------------------------------------------------------------------- leaving, forgetting
 
 static int run_leave(const struct arguments *arguments)
 {
-    return admin_post(arguments_word(arguments, 0), "/v1/cluster/leave", "leaving");
+    const char *url = arguments_word(arguments, 0);
+    int code = admin_post(url, "/v1/cluster/leave", "leaving");
+    if (code == EXIT_FINE)
+        remark("%s: says goodbye, drains and ends", url);
+    return code;
 }
 
 const struct command leave_command = {
@@ -117,9 +120,11 @@ static int run_forget(const struct arguments *arguments)
     if (path == NULL)
         return complain(EXIT_REFUSED, "out of memory");
     char subject[200];
-    snprintf(subject, sizeof(subject), "member \"%.100s\"", arguments_word(arguments, 1));
+    snprintf(subject, sizeof(subject), "other member \"%.100s\"", arguments_word(arguments, 1));
     int code = admin_post(arguments_word(arguments, 0), path, subject);
     free(path);
+    if (code == EXIT_FINE)
+        remark("%s is forgotten, unless it is seen alive again", arguments_word(arguments, 1));
     return code;
 }
 

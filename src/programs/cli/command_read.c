@@ -164,6 +164,8 @@ static int run_put(const struct arguments *arguments)
         return code;
     if (arguments_has(arguments, "create") && arguments_has(arguments, "if-match"))
         return complain(EXIT_USAGE, "--create and --if-match exclude each other");
+    if (arguments_word(arguments, 1)[0] == '\0')
+        return complain(EXIT_USAGE, "a document's name cannot be empty");
     weft_buffer_init(&text, NULL);
     code = remote_init(&remote, arguments_word(arguments, 0));
     if (code == EXIT_FINE)

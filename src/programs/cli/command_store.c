@@ -70,6 +70,9 @@ static int run_check(const struct arguments *arguments)
     struct store_lmdb_report report;
     struct checking checking = {0};
     char error[STORE_LMDB_ERROR_BYTES] = "";
+    if (place_is_url(path))
+        return complain(EXIT_USAGE,
+                        "%s: only a directory can be checked; weft verify compares nodes", path);
     memset(&report, 0, sizeof(report));
     enum weft_status status = store_lmdb_verify(path, &visitor, &report, error);
     if (status != WEFT_OK && status != WEFT_MALFORMED) {
@@ -146,7 +149,7 @@ static int backup_directory(const char *from, const char *to)
             snprintf(error, sizeof(error), "%s", end.text);
         }
         if (status != WEFT_OK)
-            code = complain(EXIT_REFUSED, "%s: %s", to, error);
+            code = complain(EXIT_REFUSED, "%s", error);
     }
     place_close(&place);
     return code;

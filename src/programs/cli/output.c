@@ -14,6 +14,7 @@ void output_begin(struct output *output, const struct arguments *arguments,
 {
     memset(output, 0, sizeof(*output));
     output->format = arguments->format;
+    output->aligned = arguments->format_given || isatty(STDOUT_FILENO) == 1;
     output->columns = columns;
     if (output->format != FORMAT_NDJSON) {
         output->rows = json_array();
@@ -86,7 +87,7 @@ static void print_table(const struct output *output)
 {
     size_t widths[COLUMNS_MAX] = {0};
     size_t count = 0;
-    bool aligned = isatty(STDOUT_FILENO) == 1;
+    bool aligned = output->aligned;
     char cell[CELL_BYTES];
     for (; output->columns[count] != NULL && count < COLUMNS_MAX; count++)
         widths[count] = strlen(output->columns[count]);
@@ -97,7 +98,7 @@ static void print_table(const struct output *output)
             widths[c] = cell_width(cell) > widths[c] ? cell_width(cell) : widths[c];
         }
     }
-    for (size_t c = 0; aligned && rows > 0 && c < count; c++)
+    for (size_t c = 0; aligned && c < count; c++)
         print_cell(output->columns[c], widths[c], c + 1 == count, true);
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < count; c++) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Answers on stdout: rows of named values as a table for people, or as JSON for programs.
 //
-// A table is aligned and has a head on a terminal; through a pipe it is tab-separated and has none.
+// A table is aligned and has a head on a terminal or when asked for by name (-o table); through a
+// pipe it is tab-separated and has none.
 // May include: programs/cli/arguments.h, jansson.
 #ifndef WEFT_PROGRAMS_CLI_OUTPUT_H
 #define WEFT_PROGRAMS_CLI_OUTPUT_H
@@ -23,6 +24,7 @@
 struct output {
     enum output_format format;
     const char *const *columns; // keys of a row that the table shows, in order; ends with NULL
+    bool aligned;               // with a head
     json_t *rows;               // of a table or an array, until the end
     bool failed;
 };

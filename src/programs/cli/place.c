@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "programs/cli/place.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "codec/wire.h"
 
 bool place_is_url(const char *text)
 {
@@ -13,7 +17,12 @@ int place_open(struct place *place, const char *text)
     memset(place, 0, sizeof(*place));
     place->text = text;
     place->is_url = place_is_url(text);
-    return place->is_url ? remote_init(&place->remote, text) : place_dir_open(place);
+    if (place->is_url)
+        return remote_init(&place->remote, text);
+    if (access(text, F_OK) != 0)
+        return complain(EXIT_REFUSED, "%s: %s; a node's URL begins with http://", text,
+                        strerror(errno));
+    return place_dir_open(place);
 }
 
 void place_close(struct place *place)
@@ -68,6 +77,9 @@ int place_recoveries(struct place *place, const char *document,
 int place_recovery_text(struct place *place, const char *document, const char *epoch,
                         struct weft_buffer *text_out)
 {
+    uint8_t bytes[WIRE_EPOCH_SIZE];
+    if (!hex_parse(bytes, sizeof(bytes), epoch))
+        return complain(EXIT_USAGE, "\"%.60s\" is not the 48 hex digits of an epoch", epoch);
     return place->is_url ? place_url_recovery_text(place, document, epoch, text_out)
                          : place_dir_recovery_text(place, document, epoch, text_out);
 }

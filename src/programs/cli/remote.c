@@ -19,6 +19,9 @@ int remote_init(struct remote *remote, const char *url)
     if (size >= sizeof(remote->base))
         return complain(EXIT_USAGE, "%.200s...: too long for a URL", url);
     memcpy(remote->base, url, size);
+    const char *host = strstr(remote->base, "://") + 3;
+    if (*host == '\0' || *host == ':' || *host == '/')
+        return complain(EXIT_USAGE, "%s: not of the form http://HOST:PORT", url);
     remote->curl = curl_easy_init();
     if (remote->curl == NULL)
         return complain(EXIT_REFUSED, "out of memory");
@@ -131,6 +134,9 @@ int remote_call(struct remote *remote, const struct remote_ask *ask)
     if (code == CURLE_WRITE_ERROR)
         return complain(EXIT_REFUSED, "%s: the answer is too large, or memory is short",
                         remote->base);
+    if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
+        return complain(EXIT_UNREACHABLE, "%s: does not speak HTTP; is it a node's client port?",
+                        remote->base);
     return complain(EXIT_UNREACHABLE, "%s: %s", remote->base, why);
 }
 
@@ -140,7 +146,9 @@ int remote_refusal(const struct remote *remote, const char *subject)
     const char *reason = json_string_value(json_object_get(problem, "reason"));
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     int code = EXIT_REFUSED;
-    if (remote->status == 404) {
+    if (remote->status == 404 && (reason == NULL || strcmp(reason, "no_document") != 0)) {
+        complain(EXIT_REFUSED, "%s: has no such path; is it a node's client port?", remote->base);
+    } else if (remote->status == 404) {
         code = complain(EXIT_DIFFERENT, "%s: there is no %s", remote->base, subject);
     } else {
         if (remote->status == 502 || remote->status == 503 || remote->status == 504)
