@@ -124,7 +124,7 @@ static int run_forget(const struct arguments *arguments)
     int code = admin_post(arguments_word(arguments, 0), path, subject);
     free(path);
     if (code == EXIT_FINE)
-        remark("%s is forgotten, unless it is seen alive again", arguments_word(arguments, 1));
+        remark("%s is forgotten", arguments_word(arguments, 1));
     return code;
 }
 
