@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "programs/client/socket.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct socket {
     uint32_t message_max;
     lws_sorted_usec_list_t timer;
     bool expired;
+    bool used;       // the context has had a connection
     bool happened;   // a handler was called
     bool connecting; // inside of socket_connect(): no handler may be called
     bool failed;     // connecting failed at once: closed() is due
@@ -119,15 +121,8 @@ static const struct lws_protocols protocols[] = {
     {.name = NULL},
 };
 
-struct socket *socket_create(const struct socket_handlers *handlers, void *context)
+static bool open_context(struct socket *socket)
 {
-    struct socket *socket = calloc(1, sizeof(*socket));
-    if (socket == NULL)
-        return NULL;
-    socket->handlers = *handlers;
-    socket->owner = context;
-    weft_buffer_init(&socket->incoming, NULL);
-    weft_buffer_init(&socket->outgoing, NULL);
     struct lws_context_creation_info info;
     memset(&info, 0, sizeof(info));
     info.port = CONTEXT_PORT_NO_LISTEN;
@@ -140,7 +135,28 @@ struct socket *socket_create(const struct socket_handlers *handlers, void *conte
     info.pt_serv_buf_size = RECEIVE_BYTES;
     lws_set_log_level(0, NULL);
     socket->context = lws_create_context(&info);
-    if (socket->context == NULL) {
+    socket->used = false;
+    return socket->context != NULL;
+}
+
+static void close_context(struct socket *socket)
+{
+    socket->wsi = NULL;
+    if (socket->context != NULL)
+        lws_context_destroy(socket->context);
+    socket->context = NULL;
+}
+
+struct socket *socket_create(const struct socket_handlers *handlers, void *context)
+{
+    struct socket *socket = calloc(1, sizeof(*socket));
+    if (socket == NULL)
+        return NULL;
+    socket->handlers = *handlers;
+    socket->owner = context;
+    weft_buffer_init(&socket->incoming, NULL);
+    weft_buffer_init(&socket->outgoing, NULL);
+    if (!open_context(socket)) {
         free(socket);
         return NULL;
     }
@@ -151,9 +167,7 @@ void socket_destroy(struct socket *socket)
 {
     if (socket == NULL)
         return;
-    socket->wsi = NULL;
-    lws_sul_schedule(socket->context, 0, &socket->timer, NULL, LWS_SET_TIMER_USEC_CANCEL);
-    lws_context_destroy(socket->context);
+    close_context(socket);
     weft_buffer_finish(&socket->incoming);
     weft_buffer_finish(&socket->outgoing);
     free(socket);
@@ -163,6 +177,16 @@ void socket_connect(struct socket *socket, const char *host, uint16_t port, uint
 {
     char authority[300];
     struct lws_client_connect_info info;
+    // A context lives for one connection: lws 4.1.6 was seen to follow a pointer to an earlier one.
+    if (socket->used)
+        close_context(socket);
+    if (socket->context == NULL && !open_context(socket)) {
+        socket->close_code = 1006;
+        set_reason(socket, "out of memory", 13);
+        socket->failed = true;
+        return;
+    }
+    socket->used = true;
     memset(&info, 0, sizeof(info));
     snprintf(authority, sizeof(authority), strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host,
              port);
@@ -190,11 +214,7 @@ void socket_connect(struct socket *socket, const char *host, uint16_t port, uint
 void socket_close(struct socket *socket)
 {
     socket->failed = false;
-    if (socket->wsi == NULL)
-        return;
-    struct lws *wsi = socket->wsi;
     socket->wsi = NULL;
-    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
 
 void socket_ask_write(struct socket *socket)
@@ -233,6 +253,10 @@ void socket_wait(struct socket *socket, uint32_t timeout_ms)
     if (socket->failed) {
         socket->failed = false;
         tell_closed(socket);
+        return;
+    }
+    if (socket->context == NULL) { // no memory for one: nothing can happen
+        poll(NULL, 0, (int)timeout_ms);
         return;
     }
     if (timeout_ms == 0) {

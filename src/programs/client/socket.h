@@ -30,7 +30,8 @@ void socket_destroy(struct socket *socket);
 
 /// Begins to connect; closed() may come at once from the next socket_wait(). Nothing may be open.
 void socket_connect(struct socket *socket, const char *host, uint16_t port, uint32_t message_max);
-/// Lets go of the connection; no more of its events come. Closing one that is none is allowed.
+/// Lets go of the connection; no more of its events come. It ends with the next socket_connect() or
+/// socket_destroy() at the latest. Closing one that is none is allowed.
 void socket_close(struct socket *socket);
 
 void socket_ask_write(struct socket *socket);
