@@ -74,6 +74,6 @@ void peers_cut(nng_pipe pipe)
         nng_pipe_close(pipe);
         return;
     }
-    shutdown(fd, SHUT_RDWR);
+    shutdown(fd, SHUT_RD);
     close(fd);
 }

@@ -4,15 +4,22 @@
 // nng_pipe_close() (and closing a dialer or socket that has pipes) stops the pipe's reads. When
 // that meets the moment between the arrival of a message's length and the request for its bytes,
 // the read is never finished, and nng's one reaper waits for it for ever: from then on no pipe of
-// the process is ever reported gone and none is dialed again. A connection that is shut down in the
-// kernel ends in nng's own course, with its reads complete.
+// the process is ever reported gone and none is dialed again. A write that fails does the same from
+// inside of nng, and so does a hang-up. So only the direction in which we read is shut down, in the
+// kernel: what has arrived is read, then comes the end of the stream, and nng closes with no read
+// under way.
+//
+// What remains: a connection that its peer resets while messages go both ways can still meet that
+// moment. Other links go on then, and the peer can link anew by dialing us, but the lost pipe is
+// never reported gone and we dial nobody again until the process restarts.
 #ifndef WEFT_IO_PEERS_CUT_H
 #define WEFT_IO_PEERS_CUT_H
 
 #include <nng/nng.h>
 
-/// Shuts the connection under a pipe down; nng reports the pipe gone soon after. Any thread.
-/// Costs a look at each descriptor of the process.
+/// Ends what can be read from the connection under a pipe; nng closes it, and reports the pipe
+/// gone, as soon as it has read what is there. Any thread. Costs a look at each descriptor of the
+/// process.
 void peers_cut(nng_pipe pipe);
 
 #endif
