@@ -99,6 +99,8 @@ class Editor:
         self.sent_seq = self.replica.next_seq(self.agent)
         if self.number:
             self.sent[self.number] = self.sent_seq
+        else:  # it lacks nothing, and what JOINED names is on its disk
+            self.ledger.told(DURABLE, self.sent_seq)
 
     def _delta_bytes(self):
         return max(32 << 10, self.limits.get("frame_bytes", 65536) - 64)
