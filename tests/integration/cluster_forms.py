@@ -91,4 +91,20 @@ def membership():
             raise Failed(f"forgotten, but listed as before: {rows}")
 
 
-run(edits_reach_all, a_fourth_joins_empty, verify_names_the_difference, membership)
+def a_bench_of_a_node():
+    """weft bench serve: all join, and every edit reaches all that joined its document"""
+    with Cluster(1) as cluster:
+        cluster.start()
+        result = json.loads(weft("bench", "serve", "-c", "60", "-d", "6", "-s", "1", "-o", "json",
+                                 cluster[0].url).stdout)
+        if result["connections_joined"] != 60 or result["edits"] == 0:
+            raise Failed(f"{result}")
+        if result["deliveries"] != 9 * result["edits"]:
+            raise Failed(f"deliveries are not 9 for each edit: {result}")
+        names = [row["name"] for row in json.loads(cluster[0].get("/v1/docs").body)["documents"]]
+        if len(names) != 6 or not all(name.startswith("bench-") for name in names):
+            raise Failed(f"documents {names}")
+
+
+run(edits_reach_all, a_fourth_joins_empty, verify_names_the_difference, membership,
+    a_bench_of_a_node)

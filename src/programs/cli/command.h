@@ -74,5 +74,6 @@ extern const struct command config_print_command;
 extern const struct command config_check_command;
 extern const struct command trace_generate_command;
 extern const struct command bench_core_command;
+extern const struct command bench_serve_command;
 
 #endif

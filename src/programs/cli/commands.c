@@ -45,6 +45,7 @@ const struct command *const commands[] = {
     &config_check_command,
     &trace_generate_command,
     &bench_core_command,
+    &bench_serve_command,
     &version_command,
     NULL,
 };

@@ -131,15 +131,22 @@ int output_object(const struct arguments *arguments, json_t *object)
     if (object == NULL)
         return complain(EXIT_REFUSED, "out of memory");
     if (arguments->format == FORMAT_TABLE) {
+        int width = 12;
+        json_object_foreach(object, key, value)
+        {
+            if ((int)strlen(key) > width)
+                width = (int)strlen(key);
+        }
         json_object_foreach(object, key, value)
         {
             format_cell(cell, value);
-            printf("%-12s %s\n", key, cell);
+            printf("%-*s %s\n", width, key, cell);
         }
     } else {
         bool failed =
             json_dumpf(object, stdout,
-                       arguments->format == FORMAT_JSON ? JSON_INDENT(2) : JSON_COMPACT) != 0;
+                       (arguments->format == FORMAT_JSON ? JSON_INDENT(2) : JSON_COMPACT) |
+                           JSON_REAL_PRECISION(9)) != 0;
         putchar('\n');
         if (failed) {
             json_decref(object);
