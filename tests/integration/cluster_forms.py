@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Nodes find each other from one address, and an edit through any of them reaches all."""
 import json
+import os
+import re
 
 from support.client import Editor
 from support.cluster import Cluster, Failed, wait_until, weft
@@ -106,5 +108,18 @@ def a_bench_of_a_node():
             raise Failed(f"documents {names}")
 
 
+def metrics_are_documented():
+    """docs/operations.md lists the metric families that a node serves, with their types, and no others"""
+    with open(os.path.join(os.environ["WEFT_SOURCE"], "docs/operations.md"), encoding="utf-8") as page:
+        listed = re.findall(r"^\| `((?:weft|process)_\w+)` \| (\w+) \|", page.read(), re.MULTILINE)
+    with Cluster(1) as cluster:
+        cluster.start()
+        text = cluster[0].get("/metrics", port=9340).body.decode()
+    served = re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE)
+    if len(served) < 50 or sorted(listed) != sorted(served):
+        raise Failed(f"only listed: {set(listed) - set(served)}; only served: {set(served) - set(listed)}; "
+                     f"{len(listed)} rows, {len(served)} families")
+
+
 run(edits_reach_all, a_fourth_joins_empty, verify_names_the_difference, membership,
-    a_bench_of_a_node)
+    a_bench_of_a_node, metrics_are_documented)
