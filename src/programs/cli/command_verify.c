@@ -249,7 +249,8 @@ static int verify_all(struct verification *verification)
     }
     free(list.names);
     if (code == EXIT_FINE && !verification->different)
-        remark("%zu documents are equal on %zu nodes", documents, verification->count);
+        remark("%zu document%s equal on %zu nodes", documents, documents == 1 ? " is" : "s are",
+               verification->count);
     return code;
 }
 
