@@ -22,10 +22,8 @@ uint32_t http_problem_code(uint16_t status)
         return WIRE_INVALID_EDIT;
     case 426:
         return WIRE_UPGRADE_REQUIRED;
-    case 429:
-        return WIRE_TOO_MANY;
     case 503:
-        return WIRE_DRAINING;
+        return WIRE_TOO_MANY;
     case 507:
         return WIRE_STORAGE_FULL;
     default:
@@ -63,5 +61,7 @@ void http_problem(struct http_connection *connection, uint16_t status, uint32_t 
     http_respond(connection, &(struct http_response){.status = status,
                                                      .content_type = "application/problem+json",
                                                      .body = {(const uint8_t *)body, (size_t)size},
-                                                     .fields = fields});
+                                                     .fields = fields == NULL && status == 503
+                                                                   ? "Retry-After: 1\r\n"
+                                                                   : fields});
 }

@@ -47,7 +47,6 @@ const char *http_status_text(uint16_t status)
         {421, "Misdirected Request"},
         {422, "Unprocessable Content"},
         {426, "Upgrade Required"},
-        {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
@@ -294,9 +293,7 @@ void http_refuse(struct http_connection *connection, int status, const char *why
 {
     connection->http->counts.refused++;
     connection->keep_alive = false;
-    http_problem(connection, (uint16_t)status,
-                 status == 503 ? (uint32_t)WIRE_TOO_MANY : http_problem_code((uint16_t)status), why,
-                 NULL);
+    http_problem(connection, (uint16_t)status, http_problem_code((uint16_t)status), why, NULL);
 }
 
 // ----------------------------------------------------------------------------------------- streams
