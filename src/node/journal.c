@@ -205,14 +205,17 @@ void journal_add_subscription(struct node *node, struct subscription *subscripti
     subscription->group_index = group->subscription_count;
 }
 
+enum weft_status journal_reserve_request(struct node *node)
+{
+    struct group *group = node->open;
+    return node_grow(node, &group->requests, &group->request_capacity, group->request_count,
+                     sizeof(struct request *));
+}
+
 void journal_add_request(struct node *node, struct request *request)
 {
     struct group *group = node->open;
-    if (node_grow(node, &group->requests, &group->request_capacity, group->request_count,
-                  sizeof(struct request *))) {
-        group->failed = true; // answered by its time-out
-        return;
-    }
+    assert(group->request_count < group->request_capacity);
     group->requests[group->request_count++] = request;
 }
 

@@ -42,10 +42,13 @@ WEFT_MUST_USE enum weft_status journal_stage_loose(struct node *node, struct roo
 /// Makes place in both groups for one more room beside `count`. Called for every room that is made,
 /// one by one, so that listing a room cannot fail: one whose edits failed must be taken back.
 WEFT_MUST_USE enum weft_status journal_reserve_rooms(struct node *node, uint32_t count);
-/// Lists things in the open group, to be dealt with when it is on disk. Without memory (rooms need
-/// none) the group fails.
+/// Lists things in the open group, to be dealt with when it is on disk. Without memory (rooms and
+/// requests need none) the group fails.
 void journal_add_room(struct node *node, struct room *room);
 void journal_add_subscription(struct node *node, struct subscription *subscription);
+/// Makes place in the open group for one more request, so that listing it cannot fail: who edited
+/// must be answered.
+WEFT_MUST_USE enum weft_status journal_reserve_request(struct node *node);
 void journal_add_request(struct node *node, struct request *request);
 void journal_add_orphan(struct node *node, struct client_id client, uint32_t ref);
 /// Takes a subscription that goes away off the lists.

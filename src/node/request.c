@@ -57,20 +57,31 @@ static const struct {
     {WIRE_INTERNAL, 500, "Internal Server Error"}, // and whatever is not listed
 };
 
-void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail)
+static void respond_problem(struct node *node, struct request_id id, uint16_t status,
+                            const char *title, uint32_t code, const char *detail)
 {
     char body[256];
+    int size = snprintf(
+        body, sizeof body,
+        "{\"title\":\"%s\",\"status\":%u,\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}\n", title,
+        status, code, wire_code_reason(code), detail ? detail : "");
+    request_respond(node, id, status, "application/problem+json",
+                    (struct span){(const uint8_t *)body, (size_t)size}, NULL, NULL);
+}
+
+void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail)
+{
     size_t at = 0;
     while (problems[at].code != code && problems[at].code != WIRE_INTERNAL) {
         at++;
     }
-    int size = snprintf(
-        body, sizeof body,
-        "{\"title\":\"%s\",\"status\":%u,\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}\n",
-        problems[at].title, problems[at].status, code, wire_code_reason(code),
-        detail ? detail : "");
-    request_respond(node, id, problems[at].status, "application/problem+json",
-                    (struct span){(const uint8_t *)body, (size_t)size}, NULL, NULL);
+    respond_problem(node, id, problems[at].status, problems[at].title, code, detail);
+}
+
+void request_refuse_memory(struct node *node, struct request_id id)
+{
+    respond_problem(node, id, 503, "Service Unavailable", WIRE_INTERNAL,
+                    "this node is out of memory");
 }
 
 void request_refuse_condition(struct node *node, struct request_id id, const char *reason)
@@ -137,7 +148,7 @@ struct request *request_create(struct node *node, struct request_id id, const st
     request = node_alloc(node, sizeof *request + size);
     if (!request || idmap_set(&node->requests, id.value, request)) {
         node_free(node, request, sizeof *request + size);
-        request_refuse(node, id, WIRE_INTERNAL, NULL);
+        request_refuse_memory(node, id);
         return NULL;
     }
     request->id = id;
@@ -182,7 +193,7 @@ static void enqueue(struct node *node, struct queue *queue, struct request *requ
         .kind = QUEUE_REQUEST, .request = request, .arrived_ms = node->now_ms};
     request->state = REQUEST_QUEUED;
     if (queue_push(queue, &item, (struct span){0})) {
-        request_refuse(node, request->id, WIRE_INTERNAL, NULL);
+        request_refuse_memory(node, request->id);
         request_destroy(node, request);
     }
 }

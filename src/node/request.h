@@ -46,6 +46,8 @@ void request_respond(struct node *node, struct request_id id, uint16_t status,
                      const char *durability);
 /// An RFC 9457 problem with a code of docs/wire-protocol.md.
 void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail);
+/// 503: nothing was done, for want of memory.
+void request_refuse_memory(struct node *node, struct request_id id);
 /// 412: what If-Match or If-None-Match asks for is not so.
 void request_refuse_condition(struct node *node, struct request_id id, const char *reason);
 /// A failed conversion or read as a code.

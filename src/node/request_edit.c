@@ -221,6 +221,11 @@ void request_edit(struct node *node, struct request *request)
         request_destroy(node, request);
         return;
     }
+    if (journal_reserve_request(node)) {
+        request_refuse_memory(node, request->id);
+        request_destroy(node, request);
+        return;
+    }
     enum weft_status status = room_open(node, request->ask.document, &room);
     if (status) {
         refuse(node, request, status == WEFT_MALFORMED ? WIRE_QUARANTINED : WIRE_INTERNAL, NULL);

@@ -149,3 +149,29 @@ Test(journal, without_memory_an_edit_is_whole_or_not_at_all)
         rig_finish_all();
     }
 }
+
+Test(journal, every_edit_is_answered_also_without_memory)
+{
+    // More than a group has place for: the list of those to be answered grows.
+    enum { EDITS = 20 };
+    for (uint64_t after = 1; after < 120; after++) {
+        struct rig *rig = rig_start("a", NULL, NULL);
+        rig_put(rig, document, "kept");
+        uint32_t answered = rig->response.count;
+        rig->memory.fail_from = rig->memory.calls + after;
+        for (int i = 0; i < EDITS; i++) {
+            char text[16];
+            snprintf(text, sizeof(text), "edit %d", i);
+            rig_step(rig,
+                     &(struct node_event){.kind = NODE_REQUEST,
+                                          .request = {++rig->next_request},
+                                          .ask = &(struct node_ask){.verb = NODE_ASK_PUT,
+                                                                    .document = rig_text(document),
+                                                                    .body = rig_text(text)}});
+        }
+        rig->memory.fail_from = UINT64_MAX;
+        rig_settle(rig);
+        cr_assert_eq(rig->response.count, answered + EDITS, "allocation %d", (int)after);
+        rig_finish_all();
+    }
+}
