@@ -274,6 +274,11 @@ static uint32_t fitting(const struct rga *rga, const struct op *op, uint32_t fir
 
 enum { ROW_SIZE_MAX = 160 }; // what a row adds to a delta but for its text, at most
 
+static bool is_rest_of_reserved(const struct rga *rga, const struct op *op)
+{
+    return op->seq > 0 && rga_is_reserved(agents_id(&rga->agents, op->agent));
+}
+
 // A reserved run may be two rows, where a page of text ends: bytes of the rest of it.
 static size_t rest_of_reserved(const struct rga *rga, uint32_t row)
 {
@@ -305,8 +310,10 @@ static enum weft_status add_row(struct weft_delta_reader *reader, size_t size_ma
         first = 0;
     size_t used = delta_writer_size(writer) + ROW_SIZE_MAX + rest_of_reserved(rga, reader->row);
     uint32_t count = used < size_max ? fitting(rga, op, first, size_max - used) : 0;
-    // An unknown run of any size must get through: alone.
-    if (count == 0 && writer->rows == 0 && writer->pending.length == 0)
+    // An unknown run of any size must get through: alone. The rest of a reserved run goes with its
+    // start, which left room for it.
+    bool alone = count == 0 && writer->rows == 0 && writer->pending.length == 0;
+    if (alone || is_rest_of_reserved(rga, op))
         count = end - first;
     *full_out = count < end - first;
     if (count == 0)

@@ -57,6 +57,53 @@ Test(initial, two_replicas_that_create_one_text_apart_merge_to_it_once)
     }
 }
 
+/// Applies all of `from` in deltas of at most `size_max` bytes to an empty document.
+static void check_pieces(const struct property *property, const struct weft_doc *from,
+                         size_t size_max)
+{
+    struct weft_doc_options options = {.name = (const uint8_t *)name,
+                                       .name_size = sizeof(name) - 1};
+    struct weft_delta_reader *reader = NULL;
+    struct weft_doc *into = NULL;
+    struct weft_buffer delta;
+    CHECK_OK(property, weft_doc_create(&into, &options));
+    CHECK_OK(property, weft_delta_reader_create(&reader, from, NULL, 0));
+    weft_buffer_init(&delta, NULL);
+    do {
+        delta.size = 0;
+        CHECK_OK(property, weft_delta_reader_next(&delta, reader, size_max));
+        CHECK(property, delta.size <= size_max, "%zu bytes of %zu", delta.size, size_max);
+        if (delta.size > 0)
+            replica_apply(property, into, WEFT_APPLY_STRICT, delta.data, delta.size);
+    } while (delta.size > 0);
+    CHECK(property, weft_doc_length(into, WEFT_UTF8) == weft_doc_length(from, WEFT_UTF8),
+          "in pieces of %zu bytes all of the text arrives", size_max);
+    weft_buffer_finish(&delta);
+    weft_delta_reader_destroy(reader);
+    weft_doc_destroy(into);
+}
+
+Test(initial, a_text_in_pieces_arrives_whole_wherever_they_end)
+{
+    struct property p = property_start("initial text in pieces", 1);
+    property_next(&p);
+    struct replica a;
+    struct weft_buffer text;
+    // Three bytes for two elements: the second run of 16 KiB is two rows, as a page of text ends in
+    // it; some of these pieces end within the few bytes where it only just fits, or does not.
+    replica_init(
+        &p, &a, 21,
+        &(struct weft_doc_options){.name = (const uint8_t *)name, .name_size = sizeof(name) - 1});
+    weft_buffer_init(&text, NULL);
+    for (int i = 0; i < 12000; i++)
+        CHECK_OK(&p, weft_buffer_append(&text, "a\xc3\xa9", 3));
+    CHECK_OK(&p, weft_doc_insert_initial(a.doc, text.data, text.size));
+    for (size_t size_max = 32 << 10; size_max < (32 << 10) + 512; size_max++)
+        check_pieces(&p, a.doc, size_max);
+    weft_buffer_finish(&text);
+    replica_finish(&a);
+}
+
 /// A document with only an initial text.
 static struct weft_doc *create(const struct property *property, const char *doc_name,
                                uint64_t epoch, const char *text)
