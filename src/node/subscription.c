@@ -282,6 +282,9 @@ void subscription_flush(struct node *node, struct subscription *subscription)
     }
     if (subscription->resync_due) {
         send_resync(node, subscription);
+        if (client->blocked || client->state != CLIENT_READY) {
+            return; // it took no more than that
+        }
     }
     flush_acks(node, subscription);
     if (subscription->mode == SUBSCRIPTION_JOINING) {

@@ -100,6 +100,45 @@ Test(rooms, who_falls_off_the_ring_is_resynced_with_what_it_lacks)
     author_finish(&reader);
 }
 
+Test(rooms, a_resync_that_fills_the_socket_leaves_acks_for_later)
+{
+    struct rig *rig = rig_start("a", &(struct node_limits){.room_ring_bytes_max = 200}, NULL);
+    struct author slow;
+    struct author other;
+    author_init(&slow, document, 7);
+    author_init(&other, document, 8);
+    rig_greet(rig, 0, 0);
+    rig_greet(rig, 1, 0);
+    uint32_t room = rig_join(rig, 0, document);
+    rig_join(rig, 1, document);
+    rig->full[0] = true;
+    for (int i = 0; i < 20; i++) {
+        author_type(&other, rig, 1, room, "x");
+        rig_settle(rig);
+    }
+    // Its socket takes one frame at a time, while edits of its own become durable.
+    uint32_t durable = 0;
+    bool resync = false;
+    for (int i = 0; i < 6; i++) {
+        author_type(&slow, rig, 0, room, "s");
+        rig_settle(rig);
+        rig->blocked[0] = false;
+        rig_step(rig, &(struct node_event){.kind = NODE_CLIENT_WRITABLE,
+                                           .client = {0, rig->generation[0]}});
+        for (const struct wire_message *message; (message = rig_find(rig, 0, 0)) != NULL;) {
+            resync |= message->type == WIRE_RESYNC;
+            durable = message->type == WIRE_ACK ? message->number : durable;
+        }
+    }
+    rig_unblock(rig, 0);
+    for (const struct wire_message *ack; (ack = rig_find(rig, 0, WIRE_ACK)) != NULL;)
+        durable = ack->number;
+    cr_assert(resync);
+    cr_assert_eq(durable, 6);
+    author_finish(&slow);
+    author_finish(&other);
+}
+
 Test(rooms, a_point_follows_a_second_of_quiet_and_names_what_is_there)
 {
     struct rig *rig = rig_start("a", NULL, NULL);
