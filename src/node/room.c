@@ -201,6 +201,20 @@ static void list_append(struct room **first, struct room **last, struct room *ro
     *last = room;
 }
 
+static void list_prepend(struct room **first, struct room **last, struct room *room,
+                         size_t next_offset)
+{
+    struct room **next = (struct room **)(void *)((uint8_t *)room + next_offset);
+    *next = *first;
+    *(next + 1) = NULL;
+    if (*first) {
+        *((struct room **)(void *)((uint8_t *)*first + next_offset) + 1) = room;
+    } else {
+        *last = room;
+    }
+    *first = room;
+}
+
 #define IDLE offsetof(struct room, idle_next)
 #define QUIET offsetof(struct room, quiet_next)
 _Static_assert(offsetof(struct room, idle_previous) == IDLE + sizeof(void *), "a pair of links");
@@ -211,10 +225,18 @@ static bool is_idle(const struct room *room)
     return room->pins == 0 && room->subscription_count == 0 && !room->watchers && !room->in_turn;
 }
 
+/// A document that was only asked for: there is no record of it.
+static bool is_empty(const struct room *room)
+{
+    return room->doc && !room->head.recorded && room->document->tail_count == 0;
+}
+
 void room_settle(struct node *node, struct room *room)
 {
     bool idle = is_idle(room);
-    if (idle && !room->in_idle) {
+    if (idle && !room->in_idle && is_empty(room)) {
+        list_prepend(&node->idle_first, &node->idle_last, room, IDLE); // it goes first
+    } else if (idle && !room->in_idle) {
         list_append(&node->idle_first, &node->idle_last, room, IDLE);
     } else if (!idle && room->in_idle) {
         list_remove(&node->idle_first, &node->idle_last, room, IDLE);
@@ -267,9 +289,8 @@ void room_evict(struct node *node)
     uint32_t merges = 0;
     for (struct room *room = node->idle_first; room && merges < ROOM_EVICT_MERGES;) {
         struct room *next = room->idle_next;
-        bool empty = room->doc && !room->head.recorded && room->document->tail_count == 0;
         bool over = node->metrics.documents_bytes > node->limits.documents_bytes_max;
-        if (!empty && !over) {
+        if (!is_empty(room) && !over) {
             break;
         }
         if (room->doc && room->unmerged_bytes > ROOM_EVICT_MERGE_BYTES) {

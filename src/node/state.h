@@ -104,7 +104,7 @@ struct room {
     struct room *quiet_next; // waits for a second of quiet
     struct room *quiet_previous;
     bool in_quiet;
-    struct room *idle_next; // nobody is here: may be evicted, longest idle first
+    struct room *idle_next; // nobody is here: may be evicted, empty ones first, then the longest idle
     struct room *idle_previous;
     bool in_idle;
 };

@@ -130,6 +130,21 @@ Test(journal, idle_documents_leave_memory_and_come_back)
     cr_assert(rig_shows(rig, document, "text"));
 }
 
+Test(journal, names_that_were_only_asked_for_leave_memory_at_once)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    rig_put(rig, "kept", "text"); // idle before the others, and not to be evicted
+    uint64_t before = node_metrics(rig->node)->documents_loaded;
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "none %d", i);
+        rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_DIGEST, .document = rig_text(name)});
+        cr_assert_eq(rig->response.status, 404);
+    }
+    rig_wait(rig, 100);
+    cr_assert_eq(node_metrics(rig->node)->documents_loaded, before);
+}
+
 Test(journal, without_memory_an_edit_is_whole_or_not_at_all)
 {
     for (uint64_t after = 1; after < 60; after++) {
