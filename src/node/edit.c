@@ -184,7 +184,7 @@ static void apply_item(struct node *node, const struct queue_item *item, struct 
     if (subscription->waiting_ms == 0) {
         subscription->waiting_ms = item->arrived_ms;
     }
-    if (room_clean(room)) {
+    if (room_on_disk(room)) {
         edit_durable(node, subscription, 0); // all of it was known, and is on disk
     } else {
         journal_add_subscription(node, subscription);

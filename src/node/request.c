@@ -297,7 +297,12 @@ static void finish(struct node *node, struct request *request, const char *durab
 
 void request_committed(struct node *node, struct request *request, uint64_t sequence)
 {
-    if (request->ask.wait_level < 2 || request->gone) {
+    bool waits = request->ask.wait_level >= 2 && !request->gone;
+    if (waits && request->repeated) {
+        request->barrier = replicas_barrier(node); // it has no entry of its own that could be seen
+        waits = request->barrier != 0;
+    }
+    if (!waits) {
         finish(node, request, "durable");
         return;
     }

@@ -188,10 +188,8 @@ static void refuse(struct node *node, struct request *request, uint32_t code, co
 /// Answered when the group that the edit is in is on disk.
 static void await(struct node *node, struct request *request)
 {
-    if (room_clean(request->room)) {
-        // It changed nothing: what it asks for is on disk already.
-        request->barrier = request->ask.wait_level >= 2 ? replicas_barrier(node) : 0;
-        request_committed(node, request, 0);
+    if (room_on_disk(request->room)) {
+        request_committed(node, request, 0); // it changed nothing
         return;
     }
     request->state = REQUEST_COMMITTING;
@@ -240,6 +238,7 @@ void request_edit(struct node *node, struct request *request)
     node->metrics.deltas_received++;
     status = apply(node, request, room);
     uint64_t after = weft_doc_stats(room->doc).atoms;
+    request->repeated = request->ask.verb != NODE_ASK_DELETE && after == before;
     if (request->ask.verb != NODE_ASK_DELETE && after > before) {
         node->metrics.atoms_from_clients += after - before;
         edit_stage_new(node, room, EDIT_MADE_HERE);

@@ -124,7 +124,8 @@ static void respond_document(struct node *node, struct request_id id, const stru
         request_refuse(node, id, WIRE_INTERNAL, NULL);
     } else {
         struct request_head head = head_of(&room->head.epoch, &digest);
-        request_respond(node, id, 200, type, span_of_buffer(&body), &head, "durable");
+        request_respond(node, id, 200, type, span_of_buffer(&body), &head,
+                        room_on_disk(room) ? "durable" : NULL);
     }
     weft_buffer_finish(&body);
 }
@@ -148,7 +149,7 @@ static bool read_document(struct node *node, struct request_id id, const struct 
     } else if (weft_doc_stats(room->doc).atoms == 0) {
         request_refuse(node, id, WIRE_NO_DOCUMENT, NULL);
     } else if (ask->verb == NODE_ASK_DIGEST) {
-        request_respond_state(node, id, 200, room, "durable");
+        request_respond_state(node, id, 200, room, room_on_disk(room) ? "durable" : NULL);
     } else {
         respond_document(node, id, ask, room);
     }

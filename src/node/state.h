@@ -104,7 +104,8 @@ struct room {
     struct room *quiet_next; // waits for a second of quiet
     struct room *quiet_previous;
     bool in_quiet;
-    struct room *idle_next; // nobody is here: may be evicted, empty ones first, then the longest idle
+    struct room
+        *idle_next; // nobody is here: may be evicted, empty ones first, then the longest idle
     struct room *idle_previous;
     bool in_idle;
 };
@@ -112,6 +113,12 @@ struct room {
 static inline bool room_clean(const struct room *room)
 {
     return !room->dirty_open && !room->dirty_away;
+}
+
+/// Also what peers brought is on this disk; it may be shown before that, but not called durable.
+static inline bool room_on_disk(const struct room *room)
+{
+    return room_clean(room) && !room->in_open && !room->in_away;
 }
 
 // --------------------------------------------------------------------------------------- clients
@@ -217,6 +224,7 @@ struct request {
     struct node_ask ask;     // its spans point into `bytes`
     struct room *room;       // pinned while committing or watching
     bool created;            // the document did not exist before
+    bool repeated;           // it changed nothing: what it asks for was here already
     uint16_t status;         // to answer with
     struct weft_epoch epoch; // that its edit is in
     uint64_t sequence;       // REQUEST_AWAITING: of the own feed

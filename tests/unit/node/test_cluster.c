@@ -201,6 +201,70 @@ Test(cluster, replicated_counts_disks)
     author_finish(&author);
 }
 
+/// What `from` sent on the bus so far arrives at `to`.
+static void hear(struct rig *to, const struct rig *from)
+{
+    for (uint32_t i = 0; i < from->bus.count; i++)
+        rig_step(to,
+                 &(struct node_event){.kind = NODE_PEER_MESSAGE,
+                                      .pipe = {1 + to->index * RIGS_MAX + from->index},
+                                      .bytes = {from->bus.items[i].data, from->bus.items[i].size}});
+}
+
+Test(cluster, an_edit_that_a_peer_brought_is_durable_once_it_is_on_this_disk)
+{
+    // `author` typed at b, lost the connection, and sends the same again to a.
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct author author;
+    author_init(&author, document, 7);
+    rig_mesh(1000);
+    rig_greet(a, 0, 0);
+    rig_greet(b, 0, 0);
+    uint32_t at_a = rig_join(a, 0, document);
+    author_type(&author, b, 0, rig_join(b, 0, document), "a");
+    rig_settle(b);
+    hear(a, b); // in memory, not on a's disk
+    rig_send(a, 0,
+             &(struct wire_message){.type = WIRE_DELTA,
+                                    .room = at_a,
+                                    .number = 1,
+                                    .deltas[0] = {author.delta.data, author.delta.size},
+                                    .delta_count = 1});
+    rig_turn(a);
+    for (const struct wire_message *ack; (ack = rig_find(a, 0, WIRE_ACK)) != NULL;)
+        cr_assert_eq(ack->level, 0, "a's disk does not hold it yet");
+    rig_settle(a);
+    const struct wire_message *ack = rig_find(a, 0, WIRE_ACK);
+    cr_assert_not_null(ack);
+    cr_assert_eq(ack->level, 1);
+    author_finish(&author);
+}
+
+Test(cluster, a_request_that_changes_nothing_is_replicated_once_others_hold_what_it_found)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct rig *c = rig_start("c", NULL, "a");
+    rig_mesh(3000);
+    rig_put(b, document, "text");
+    hear(a, b); // in memory, not on a's disk; c has not heard of it
+    rig_step(a, &(struct node_event){.kind = NODE_REQUEST,
+                                     .request = {++a->next_request},
+                                     .ask = &(struct node_ask){.verb = NODE_ASK_PUT,
+                                                               .document = rig_text(document),
+                                                               .body = rig_text("text"),
+                                                               .wait_level = 2}});
+    rig_settle(a);
+    rig_wait(c, 1000);
+    hear(a, c);
+    cr_assert_eq(a->response.count, 0, "c does not hold it");
+    rig_wait(b, 1000);
+    hear(a, b);
+    cr_assert_eq(a->response.count, 1);
+    cr_assert_str_eq(a->response.durability, "replicated:2");
+}
+
 Test(cluster, what_a_peer_brings_waits_behind_what_it_names)
 {
     // `author` typed "a" at b, then came to a with it; b's "ab" arrives while a's disk is busy.
