@@ -418,6 +418,9 @@ enum weft_status archive_list(const struct archive *archive, struct span after, 
     if (order < 0 || (order == 0 && after.size < prefix.size)) {
         from = prefix;
     }
+    if (from.size > RECORD_NAME_BYTES_MAX + 1) {
+        from.size = RECORD_NAME_BYTES_MAX + 1; // no name is as long, so as many follow it
+    }
     return archive->store->scan(archive->store, STORE_DOCUMENTS, from, list_visit, &listing);
 }
 

@@ -58,6 +58,13 @@ def commands():
         refuse(USAGE, "directory", "check", url)
         refuse(USAGE, "hex digits", "recovery", "cat", url, "known", "00")
         refuse(USAGE, "hex digits", "recovery", "cat", data, "known", "00")
+        for name in ("", "n" * 600, "two\nlines"):
+            for command in (("cat",), ("dump",), ("recovery", "cat")):
+                refuse(USAGE, "name", *command, url, name)
+                refuse(USAGE, "name", *command, data, name)
+        for place in (url, data):
+            if weft("ls", place, "--prefix", "n" * 600).stdout:
+                raise Failed("something begins with what is longer than a name")
         refuse(REFUSED, "client port", "cat", f"http://{node.address}:9340", "known")
         refuse(UNREACHABLE, "client port", "cat", f"http://{node.address}:9339", "known")
         refuse(1, f'other member "{node.name}"', "cluster", "forget", url, node.name)

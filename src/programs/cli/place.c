@@ -54,14 +54,30 @@ int place_list(struct place *place, const char *prefix,
                          : place_dir_list(place, prefix, visit, context);
 }
 
+/// What cannot be a name is no key of a store either.
+static int check_name(const char *name)
+{
+    if (record_name_valid(span_of_text(name)))
+        return EXIT_FINE;
+    return complain(EXIT_USAGE,
+                    "a document's name is 1 to %d bytes of UTF-8 without control characters",
+                    RECORD_NAME_BYTES_MAX);
+}
+
 int place_text(struct place *place, const char *name, struct weft_buffer *text_out)
 {
+    int code = check_name(name);
+    if (code != EXIT_FINE)
+        return code;
     return place->is_url ? place_url_text(place, name, text_out)
                          : place_dir_text(place, name, text_out);
 }
 
 int place_doc(struct place *place, const char *name, struct weft_doc **doc_out)
 {
+    int code = check_name(name);
+    if (code != EXIT_FINE)
+        return code;
     return place->is_url ? place_url_doc(place, name, doc_out)
                          : place_dir_doc(place, name, doc_out);
 }
@@ -70,6 +86,9 @@ int place_recoveries(struct place *place, const char *document,
                      void (*visit)(void *context, const struct place_recovery *recovery),
                      void *context)
 {
+    int code = document != NULL ? check_name(document) : EXIT_FINE;
+    if (code != EXIT_FINE)
+        return code;
     return place->is_url ? place_url_recoveries(place, document, visit, context)
                          : place_dir_recoveries(place, document, visit, context);
 }
@@ -78,6 +97,9 @@ int place_recovery_text(struct place *place, const char *document, const char *e
                         struct weft_buffer *text_out)
 {
     uint8_t bytes[WIRE_EPOCH_SIZE];
+    int code = check_name(document);
+    if (code != EXIT_FINE)
+        return code;
     if (!hex_parse(bytes, sizeof(bytes), epoch))
         return complain(EXIT_USAGE, "\"%.60s\" is not the 48 hex digits of an epoch", epoch);
     return place->is_url ? place_url_recovery_text(place, document, epoch, text_out)

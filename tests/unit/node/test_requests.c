@@ -197,6 +197,22 @@ Test(requests, lists_go_on_where_they_stopped)
     cr_assert_null(strstr(rig->response.body, "b/1"));
 }
 
+Test(requests, lists_may_be_asked_from_what_is_longer_than_a_name)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    static char text[601];
+    memset(text, 'm', sizeof(text) - 1);
+    rig_put(rig, "last", "x");
+    rig_put(rig, "next", "x");
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_LIST, .after = rig_text(text)});
+    cr_assert_eq(rig->response.status, 200);
+    cr_assert_null(strstr(rig->response.body, "\"last\""));
+    cr_assert_not_null(strstr(rig->response.body, "\"name\":\"next\""));
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_LIST, .prefix = rig_text(text)});
+    cr_assert_eq(rig->response.status, 200);
+    cr_assert_null(strstr(rig->response.body, "name"));
+}
+
 Test(requests, a_watcher_is_told_what_changed_once_it_is_on_disk)
 {
     struct rig *rig = rig_start("a", NULL, NULL);
