@@ -8,7 +8,7 @@ import socket
 
 from support import msgpack
 from support.client import Editor
-from support.cluster import Cluster, Failed, weft
+from support.cluster import Cluster, Failed, wait_until, weft
 from support.tap import run
 from support.websocket import Closed, WebSocket, frame, handshake
 
@@ -246,4 +246,24 @@ def frames():
             raise Failed(f"the bystander suffered: {bystander.errors}")
 
 
-run(commands, serving, directories, frames)
+def crowds():
+    """more connections than descriptors leave the admin port to those who watch"""
+    with Cluster(1) as cluster:
+        node = cluster[0]
+        node.prefix = ["prlimit", "--nofile=200:200"]
+        cluster.start()
+        crowd = []
+        try:
+            for _ in range(260):
+                crowd.append(socket.create_connection((node.address, 9338), 5))
+                crowd[-1].sendall(b"GET / HT")
+            wait_until(lambda: "accept_paused" in node.tail(), 10, "the clients' port pauses")
+            if node.get("/healthz", port=9340, timeout=5).status != 200:
+                raise Failed("not healthy in a crowd")
+        finally:
+            for one in crowd:
+                one.close()
+        wait_until(lambda: node.get("/v1/docs").status == 200, 20, "clients are served again")
+
+
+run(commands, serving, directories, frames, crowds)

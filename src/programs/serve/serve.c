@@ -22,6 +22,8 @@
 
 // lws and nng keep a table entry for every descriptor that the process may open.
 #define DESCRIPTORS_MAX 65536U
+// Of these, clients leave so many, or a quarter when there are few, to peers, admin port and files.
+#define DESCRIPTORS_KEPT 1024U
 #define MAP_BYTES_MAX (UINT64_C(1) << 40)
 #define HELD_BODIES 4 // of the largest documents at once, in bodies and answers
 
@@ -113,6 +115,19 @@ static void allow_descriptors(void)
     }
 }
 
+/// How many connections the clients' port may hold.
+static uint32_t count_connections(const struct serve_options *options)
+{
+    struct rlimit limit;
+    uint32_t wanted = options->limits.clients_max + options->limits.requests_max;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return wanted;
+    }
+    rlim_t kept = limit.rlim_cur / 4 < DESCRIPTORS_KEPT ? limit.rlim_cur / 4 : DESCRIPTORS_KEPT;
+    rlim_t left = limit.rlim_cur - kept;
+    return left < wanted ? (uint32_t)left : wanted;
+}
+
 static void receive(void *context, const struct node_event *event)
 {
     struct serve *serve = context;
@@ -177,8 +192,7 @@ static int open_clients(struct serve *serve)
                                      .listen = options->listen,
                                      .http = serve->http,
                                      .origins = origins,
-                                     .connections_max =
-                                         options->limits.clients_max + options->limits.requests_max,
+                                     .connections_max = count_connections(options),
                                      .frame_bytes_max = options->limits.frame_bytes_max,
                                      .log = log_write,
                                      .log_context = serve->log};
