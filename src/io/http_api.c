@@ -18,6 +18,8 @@
 
 #define LIST_LIMIT_MAX 1000000U // the node has a bound of its own
 #define WAIT_LEVEL_MAX 64U
+#define AGENT_DIGITS 16U
+#define SEQ_DIGITS_MAX 10U
 
 struct http_api {
     struct http_api_config config;
@@ -159,6 +161,54 @@ static void read_if_match(struct asking *asking)
     }
 }
 
+/// The 16 hex digits of an agent; 0 is nobody.
+static bool read_agent(uint64_t *agent_out, struct span digits)
+{
+    *agent_out = 0;
+    for (size_t i = 0; i < digits.size; i++) {
+        uint8_t c = digits.data[i];
+        bool letter = c >= 'a' && c <= 'f';
+        if (!letter && (c < '0' || c > '9')) {
+            return false;
+        }
+        *agent_out = *agent_out << 4 | (uint64_t)(letter ? c - 'a' + 10 : c - '0');
+    }
+    return digits.size == AGENT_DIGITS && *agent_out != 0;
+}
+
+static bool read_seq(uint64_t *seq_out, struct span digits)
+{
+    *seq_out = 0;
+    for (size_t i = 0; i < digits.size; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9') {
+            return false;
+        }
+        *seq_out = *seq_out * 10 + (uint64_t)(digits.data[i] - '0');
+    }
+    return digits.size > 0 && digits.size <= SEQ_DIGITS_MAX;
+}
+
+/// `X-Weft-Id: AGENT.SEQ`, the id of the edit's first operation. What the operations are depends on
+/// what the edit was made on, so that must be said too.
+static void read_id(struct asking *asking)
+{
+    struct span field = asking->head->fields[HTTP_WEFT_ID];
+    struct node_ask *ask = &asking->ask;
+    if (field.data == NULL) {
+        return;
+    }
+    struct span agent = {field.data, field.size < AGENT_DIGITS ? field.size : AGENT_DIGITS};
+    struct span rest = {field.data + agent.size, field.size - agent.size};
+    if (!read_agent(&ask->agent, agent) || rest.size == 0 || rest.data[0] != '.' ||
+        !read_seq(&ask->seq, (struct span){rest.data + 1, rest.size - 1})) {
+        fail(asking, 400, WIRE_BAD_REQUEST, "X-Weft-Id takes 16 hex digits, a dot and a number");
+    } else if (ask->if_match.size == 0) {
+        fail(asking, 400, WIRE_BAD_REQUEST, "X-Weft-Id needs If-Match beside it");
+    } else if (ask->verb != NODE_ASK_PUT && ask->verb != NODE_ASK_PATCH) {
+        fail(asking, 400, WIRE_BAD_REQUEST, "X-Weft-Id is for PUT and PATCH");
+    }
+}
+
 /// `Prefer: wait=durable` or `wait=replicated:N`; other preferences are not for us.
 static void read_prefer(struct asking *asking)
 {
@@ -275,13 +325,18 @@ static void read_document_method(struct asking *asking)
         read_get(asking);
         break;
     }
+    read_id(asking);
 }
 
 static void read_changes(struct asking *asking)
 {
     struct span last = asking->head->fields[HTTP_LAST_EVENT_ID];
     asking->ask.verb = NODE_ASK_WATCH;
+    struct span agent = http_query_get(asking->head->query, "agent");
     asking->ask.after = last.size > 0 ? last : decode_parameter(asking, "since");
+    if (agent.size > 0 && !read_agent(&asking->ask.agent, agent)) {
+        fail(asking, 400, WIRE_BAD_REQUEST, "agent must be 16 hex digits");
+    }
 }
 
 static void read_recovery(struct asking *asking)

@@ -110,6 +110,9 @@ struct node_ask {
     struct span prefix;
     struct span after;
     struct span if_match; // digest in hex the text must still have, or empty
+    uint64_t
+        agent;    // PUT, PATCH: who makes its operations, 0: the node; WATCH: who is to be told of
+    uint64_t seq; // with an agent: of the first operation; who holds that made the edit before
     uint32_t limit;
     uint32_t wait_level; // 1 durable (default), n >= 2: answer after replicated:n
     bool json;           // PATCH: body is a JSON-free msgpack array made by io; see codec/wire.h

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Requests that edit: PUT, PATCH, CREATE, DELETE; and those about the cluster.
+//
+// A PUT or PATCH that names an agent, a seq and the digest that it was made on makes the same
+// operations wherever it is applied: an edit is a function of the operations that are held, the
+// agent and what is asked. So it can be sent again, anywhere (docs/decisions/0007).
 #include <string.h>
 
 #include "node/edit.h"
@@ -10,18 +14,18 @@
 #include "node/request.h"
 #include "node/room.h"
 
-static enum weft_status replace(struct node *node, struct room *room, struct span text)
+static enum weft_status replace(struct room *room, uint64_t agent, struct span text)
 {
-    enum weft_status status = weft_doc_set_agent(room->doc, node->agent);
+    enum weft_status status = weft_doc_set_agent(room->doc, agent);
     return status ? status : weft_doc_replace_text(room->doc, text.data, text.size);
 }
 
 /// A document exists from its first operation on: an empty one begins with a character that is
 /// deleted again.
-static enum weft_status begin_empty(struct node *node, struct room *room)
+static enum weft_status begin_empty(struct room *room, uint64_t agent)
 {
-    enum weft_status status = replace(node, room, span_of_text("\n"));
-    return status ? status : replace(node, room, span_of_text(""));
+    enum weft_status status = replace(room, agent, span_of_text("\n"));
+    return status ? status : replace(room, agent, span_of_text(""));
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -68,11 +72,11 @@ static enum weft_status check_patch(const struct room *room, struct span body)
     return reader.failed || pack_left(&reader) > 0 ? WEFT_MALFORMED : WEFT_OK;
 }
 
-static enum weft_status patch(struct node *node, struct room *room, struct span body)
+static enum weft_status patch(struct room *room, uint64_t agent, struct span body)
 {
     struct pack_reader reader = pack_reader_of(body);
     enum weft_status status = check_patch(room, body);
-    status = status ? status : weft_doc_set_agent(room->doc, node->agent);
+    status = status ? status : weft_doc_set_agent(room->doc, agent);
     uint32_t count = pack_read_array(&reader);
     for (uint32_t i = 0; i < count && status == WEFT_OK; i++) {
         uint64_t index;
@@ -131,7 +135,7 @@ static enum weft_status create(struct node *node, struct room *room, struct span
         return was_created_so(node, room, text);
     }
     if (text.size == 0) {
-        return begin_empty(node, room);
+        return begin_empty(room, node->agent);
     }
     return weft_doc_insert_initial(room->doc, text.data, text.size);
 }
@@ -153,23 +157,24 @@ static bool matches(struct room *room, struct span if_match)
     return span_equal(if_match, (struct span){(const uint8_t *)etag, ETAG_BYTES - 1});
 }
 
-static enum weft_status put(struct node *node, struct room *room, struct span text)
+static enum weft_status put(struct room *room, uint64_t agent, struct span text)
 {
     if (text.size == 0 && weft_doc_stats(room->doc).atoms == 0) {
-        return begin_empty(node, room);
+        return begin_empty(room, agent);
     }
-    return replace(node, room, text);
+    return replace(room, agent, text);
 }
 
 static enum weft_status apply(struct node *node, struct request *request, struct room *room)
 {
     const struct node_ask *ask = &request->ask;
+    uint64_t agent = ask->agent ? ask->agent : node->agent;
     struct weft_epoch next;
     switch (ask->verb) {
     case NODE_ASK_PUT:
-        return put(node, room, ask->body);
+        return put(room, agent, ask->body);
     case NODE_ASK_PATCH:
-        return ask->json ? patch(node, room, ask->body) : replace(node, room, ask->body);
+        return ask->json ? patch(room, agent, ask->body) : replace(room, agent, ask->body);
     case NODE_ASK_CREATE:
         return create(node, room, ask->body);
     default:
@@ -186,14 +191,24 @@ static void refuse(struct node *node, struct request *request, uint32_t code, co
 }
 
 /// Answered when the group that the edit is in is on disk.
-static void await(struct node *node, struct request *request)
+static void await(struct node *node, struct request *request, struct room *room)
 {
-    if (room_on_disk(request->room)) {
+    request->room = room;
+    request->epoch = room->head.epoch;
+    room_pin(node, room);
+    if (room_on_disk(room)) {
         request_committed(node, request, 0); // it changed nothing
         return;
     }
     request->state = REQUEST_COMMITTING;
     journal_add_request(node, request);
+}
+
+/// Whether the edit was made before, here or anywhere: all that `agent` did up to `seq` came here
+/// in its order. Only an edit that names its author can be known again.
+static bool is_known(const struct room *room, const struct node_ask *ask)
+{
+    return ask->agent && weft_doc_next_seq(room->doc, ask->agent) > ask->seq;
 }
 
 static bool refuse_unfit(struct node *node, struct request *request, struct room *room)
@@ -207,6 +222,11 @@ static bool refuse_unfit(struct node *node, struct request *request, struct room
     if (!matches(room, request->ask.if_match)) {
         request_refuse_condition(node, request->id, "changed_meanwhile");
         request_destroy(node, request);
+        return true;
+    }
+    if (request->ask.agent &&
+        weft_doc_next_seq(room->doc, request->ask.agent) != request->ask.seq) {
+        refuse(node, request, WIRE_AGENT_CONFLICT, "the author's edits before this one differ");
         return true;
     }
     return false;
@@ -229,6 +249,12 @@ void request_edit(struct node *node, struct request *request)
         refuse(node, request, status == WEFT_MALFORMED ? WIRE_QUARANTINED : WIRE_INTERNAL, NULL);
         return;
     }
+    request->status = 200;
+    if (is_known(room, &request->ask)) {
+        request->repeated = true;
+        await(node, request, room);
+        return;
+    }
     if (refuse_unfit(node, request, room)) {
         return;
     }
@@ -239,6 +265,9 @@ void request_edit(struct node *node, struct request *request)
     status = apply(node, request, room);
     uint64_t after = weft_doc_stats(room->doc).atoms;
     request->repeated = request->ask.verb != NODE_ASK_DELETE && after == before;
+    if (status == WEFT_NO_MEMORY && after > before) {
+        node->open->failed = true; // some of it was done: taken back with its group
+    }
     if (request->ask.verb != NODE_ASK_DELETE && after > before) {
         node->metrics.atoms_from_clients += after - before;
         edit_stage_new(node, room, EDIT_MADE_HERE);
@@ -246,13 +275,13 @@ void request_edit(struct node *node, struct request *request)
     if (status == WEFT_CONFLICT) {
         request_refuse_condition(node, request->id, "exists");
         request_destroy(node, request);
+    } else if (status == WEFT_NO_MEMORY) {
+        request_refuse_memory(node, request->id);
+        request_destroy(node, request);
     } else if (status) {
         refuse(node, request, request_code_of(status), NULL);
     } else {
-        request->room = room;
-        request->epoch = room->head.epoch;
-        room_pin(node, room);
-        await(node, request);
+        await(node, request, room);
     }
 }
 

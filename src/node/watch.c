@@ -57,7 +57,7 @@ static void put_head(struct node *node, struct json *json, const struct room *ro
     json_raw(json, "\ndata: {");
 }
 
-/// The whole state. @return false without memory.
+/// The whole state, up to put_end(). @return false without memory.
 static bool put_text(struct node *node, struct weft_buffer *out, struct room *room, bool with_text)
 {
     struct json json = {out, false};
@@ -87,7 +87,6 @@ static bool put_text(struct node *node, struct weft_buffer *out, struct room *ro
         json_put_string(&json, span_of_buffer(&text));
     }
     weft_buffer_finish(&text);
-    json_raw(&json, "}\n\n");
     return !json.failed;
 }
 
@@ -103,14 +102,31 @@ static bool put_change(struct node *node, struct weft_buffer *out, struct room *
     json_hex(&json, digest.bytes, sizeof digest.bytes);
     json_raw(&json, ",\"patches\":[");
     json.failed |= weft_buffer_append(out, room->patches.data, room->patches.size) != WEFT_OK;
-    json_raw(&json, "]}\n\n");
+    json_raw(&json, "]");
     return !json.failed;
 }
 
-static void send(struct node *node, struct request *request, struct span piece)
+/// What ends an event: how far the agent has come whom this watcher asks after.
+static bool put_end(struct weft_buffer *event, const struct request *request)
 {
-    request->behind = false;
-    request->blocked = !node->links->stream(node->links, request->id, piece);
+    struct json json = {event, false};
+    if (request->ask.agent) {
+        json_name(&json, "next");
+        json_u64(&json, weft_doc_next_seq(request->room->doc, request->ask.agent));
+    }
+    json_raw(&json, "}\n\n");
+    return !json.failed;
+}
+
+/// Sends an event, whose end is this watcher's own.
+static void send(struct node *node, struct request *request, struct weft_buffer *event)
+{
+    size_t size = event->size;
+    request->behind = !put_end(event, request);
+    if (!request->behind) {
+        request->blocked = !node->links->stream(node->links, request->id, span_of_buffer(event));
+    }
+    event->size = size;
 }
 
 static void remember_told(struct room *room)
@@ -149,9 +165,9 @@ void watch_flush(struct node *node, struct room *room)
             continue;
         }
         if (!request->behind) {
-            send(node, request, span_of_buffer(&change));
+            send(node, request, &change);
         } else if (text.size > 0 || put_text(node, &text, room, true)) {
-            send(node, request, span_of_buffer(&text));
+            send(node, request, &text);
         }
     }
     room->patches.size = 0;
@@ -185,8 +201,10 @@ void watch_begin(struct node *node, struct request_id id, const struct node_ask 
         return;
     }
     weft_buffer_init(&text, &node->allocator);
-    if (!put_text(node, &text, room, !is_current(room, ask->after))) {
-        request_refuse(node, id, WIRE_INTERNAL, NULL);
+    request->room = room;
+    room_pin(node, room);
+    if (!put_text(node, &text, room, !is_current(room, ask->after)) || !put_end(&text, request)) {
+        request_refuse_memory(node, id);
         request_destroy(node, request);
         weft_buffer_finish(&text);
         return;
@@ -200,8 +218,6 @@ void watch_begin(struct node *node, struct request_id id, const struct node_ask 
     watch_flush(node, room); // what came before is not for this one
     remember_told(room);
     request->state = REQUEST_WATCHING;
-    request->room = room;
-    room_pin(node, room);
     request->watch_next = room->watchers;
     room->watchers = request;
     node->metrics.watchers++;
@@ -241,7 +257,7 @@ void watch_writable(struct node *node, struct request_id id)
     }
     weft_buffer_init(&text, &node->allocator);
     if (put_text(node, &text, request->room, true)) {
-        send(node, request, span_of_buffer(&text));
+        send(node, request, &text);
     }
     weft_buffer_finish(&text);
 }

@@ -313,3 +313,54 @@ Test(algebra, typing_stays_one_run_when_the_agent_is_named_again)
     cr_assert_null(weft_doc_check(doc));
     weft_doc_destroy(doc);
 }
+
+/// Deletes and inserts somewhere, the same in all documents.
+static void edit_all(struct property *property, struct weft_doc *const *docs, size_t count)
+{
+    uint64_t length = weft_doc_length(docs[0], WEFT_SCALARS);
+    uint64_t index = random_between(&property->random, 0, length);
+    uint64_t deleted = random_between(&property->random, 0, length - index);
+    struct weft_buffer text;
+    weft_buffer_init(&text, NULL);
+    text_add_random(&text, &property->random, TEXT_MIXED, random_below(&property->random, 6));
+    deleted = deleted > 5 ? random_below(&property->random, 5) : deleted;
+    for (size_t i = 0; i < count; i++) {
+        CHECK_OK(property, weft_doc_delete(docs[i], WEFT_SCALARS, index, deleted));
+        CHECK_OK(property, weft_doc_insert(docs[i], WEFT_SCALARS, index, text.data, text.size));
+    }
+    weft_buffer_finish(&text);
+}
+
+// What lets an edit be sent again to another node: docs/decisions/0007.
+Test(algebra, an_edit_is_a_function_of_the_operations_that_are_held)
+{
+    for (struct property p = property_start("same edit, same operations", 300);
+         property_next(&p);) {
+        struct replica a;
+        struct replica b;
+        replica_init(&p, &a, AGENT_A, NULL);
+        replica_init(&p, &b, AGENT_B, NULL);
+        edit_some(&p, &a, 20);
+        edit_some(&p, &b, 20);
+        replica_pull(&p, a.doc, b.doc);
+        edit_some(&p, &a, 10); // its typing may go on; elsewhere it cannot
+        replica_pull(&p, b.doc, a.doc);
+        struct weft_doc *docs[] = {a.doc, b.doc, replica_reload(&p, a.doc, NULL)};
+        uint64_t agent = random_below(&p.random, 2) ? AGENT_A : AGENT_C;
+        for (size_t i = 0; i < 3; i++)
+            CHECK_OK(&p, weft_doc_set_agent(docs[i], agent));
+        for (uint64_t left = random_between(&p.random, 1, 10); left > 0; left--)
+            edit_all(&p, docs, 3);
+        struct weft_buffer text = document_text(&p, docs[0]);
+        text_add_random(&text, &p.random, TEXT_MIXED, 3);
+        size_t from = text_byte_of(text.data, text.size, random_below(&p.random, 4));
+        for (size_t i = 0; i < 3; i++)
+            CHECK_OK(&p, weft_doc_replace_text(docs[i], text.data + from, text.size - from));
+        document_check_equal(&p, docs[0], docs[1]);
+        document_check_equal(&p, docs[0], docs[2]);
+        weft_buffer_finish(&text);
+        weft_doc_destroy(docs[2]);
+        replica_finish(&a);
+        replica_finish(&b);
+    }
+}

@@ -167,6 +167,11 @@ static void describe(char *text, size_t size, const struct node_ask *ask)
     add_span(text, size, "after", ask->after);
     add_span(text, size, "if_match", ask->if_match);
     size_t used = strlen(text);
+    if (ask->agent > 0) {
+        snprintf(text + used, size - used, " id=%llx.%llu", (unsigned long long)ask->agent,
+                 (unsigned long long)ask->seq);
+        used = strlen(text);
+    }
     snprintf(text + used, size - used, " limit=%u wait=%u body=%zu", ask->limit, ask->wait_level,
              ask->body.size);
     if (ask->json) {

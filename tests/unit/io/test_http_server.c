@@ -90,6 +90,11 @@ static void requests_reach_the_node_as_they_were_meant(void)
          "patch document=x", "changes=1"},
         {ASK("PATCH /v1/docs/x", "Content-Type: text/plain\r\nContent-Length: 2\r\n", "hi"),
          "patch document=x", "text=hi"},
+        {ASK("PATCH /v1/docs/x",
+             "X-Weft-Id: 00c0ffee00000001.4294967295\r\nContent-Type: text/plain\r\n"
+             "If-Match: \"00112233445566778899aabbccddeeff\"\r\nContent-Length: 1\r\n",
+             "h"),
+         "patch document=x", "id=c0ffee00000001.4294967295"},
         {ASK("DELETE /v1/docs/x", "", ""), "delete document=x", NULL},
         {ASK("GET /v1/recovery", "", ""), "recovery_list", NULL},
         {ASK("GET /v1/recovery/x?epoch=000000000000000100112233445566778899aabbccddeeff", "", ""),
@@ -107,6 +112,8 @@ static void requests_reach_the_node_as_they_were_meant(void)
                    !has(head, "text document"),
                "%s", head);
 }
+
+#define ON_TEXT "If-Match: \"00112233445566778899aabbccddeeff\"\r\nContent-Length: 1\r\n"
 
 static void what_is_not_right_is_refused_with_a_reason(void)
 {
@@ -126,6 +133,23 @@ static void what_is_not_right_is_refused_with_a_reason(void)
         {ASK("PATCH /v1/docs/x", "Content-Length: 2\r\n", "[]"), "415", "Content-Type"},
         {ASK("PATCH /v1/docs/x", "Content-Type: application/json\r\nContent-Length: 2\r\n", "{}"),
          "400", "[[position, deleted, \\\"inserted"},
+        {ASK("PUT /v1/docs/x", ON_TEXT "X-Weft-Id: 1.0\r\n", "x"), "400", "16 hex digits"},
+        {ASK("PUT /v1/docs/x", ON_TEXT "X-Weft-Id: 0000000000000000.0\r\n", "x"), "400",
+         "16 hex digits"},
+        {ASK("PUT /v1/docs/x", ON_TEXT "X-Weft-Id: 00C0ffee00000001.0\r\n", "x"), "400",
+         "16 hex digits"},
+        {ASK("PUT /v1/docs/x", ON_TEXT "X-Weft-Id: 00c0ffee00000001\r\n", "x"), "400", "a dot"},
+        {ASK("PUT /v1/docs/x", ON_TEXT "X-Weft-Id: 00c0ffee00000001.\r\n", "x"), "400", "a number"},
+        {ASK("PUT /v1/docs/x", ON_TEXT "X-Weft-Id: 00c0ffee00000001.12345678901\r\n", "x"), "400",
+         "a number"},
+        {ASK("PUT /v1/docs/x", ON_TEXT "X-Weft-Id: 00c0ffee00000001.-1\r\n", "x"), "400",
+         "a number"},
+        {ASK("PUT /v1/docs/x", ON_TEXT "X-Weft-Id: \r\n", "x"), "400", "16 hex digits"},
+        {ASK("PUT /v1/docs/x", "X-Weft-Id: 00c0ffee00000001.0\r\nContent-Length: 1\r\n", "x"),
+         "400", "needs If-Match"},
+        {ASK("DELETE /v1/docs/x", ON_TEXT "X-Weft-Id: 00c0ffee00000001.0\r\n", "x"), "400",
+         "PUT and PATCH"},
+        {ASK("GET /v1/docs/x/changes?agent=7", "", ""), "400", "agent"},
         {ASK("GET /v1/docs?limit=many", "", ""), "400", "limit"},
         {ASK("GET /v1/recovery/x?epoch=1", "", ""), "400", "epoch"},
         {ASK("PUT /v1/docs/x", "Origin: http://evil.example\r\nContent-Length: 1\r\n", "x"),

@@ -52,6 +52,37 @@ Test(cluster, an_edit_reaches_the_others_by_the_bus)
     cr_assert(same_state(a, b, document));
 }
 
+Test(cluster, an_edit_with_an_id_made_at_two_cut_off_nodes_is_one_edit)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    char etag[64];
+    rig_mesh(1000);
+    rig_put(a, document, "to share");
+    rig_put(b, "other", "so that the nodes do not know the same in the same order");
+    strcpy(etag, a->response.etag);
+    rig_mesh(200);
+    cr_assert(same_state(a, b, document));
+    rig_cut(a, b);
+    struct node_ask edit = {.verb = NODE_ASK_PUT,
+                            .document = rig_text(document),
+                            .body = rig_text("to be shared once"),
+                            .if_match = rig_text(etag),
+                            .agent = 7};
+    rig_ask(a, &edit);
+    cr_assert_eq(a->response.status, 200);
+    rig_ask(b, &edit);
+    cr_assert_eq(b->response.status, 200);
+    cr_assert_str_eq(a->response.etag, b->response.etag);
+    rig_put(b, document, "to be shared once, then edited");
+    rig_mesh(20000);
+    cr_assert(rig_shows(a, document, "to be shared once, then edited"));
+    cr_assert(same_state(a, b, document));
+    rig_ask(a, &edit);
+    cr_assert_eq(a->response.status, 200);
+    cr_assert(rig_shows(a, document, "to be shared once, then edited"));
+}
+
 Test(cluster, what_the_bus_loses_is_pulled)
 {
     struct rig *a = rig_start("a", NULL, NULL);

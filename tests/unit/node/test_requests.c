@@ -19,24 +19,40 @@ static uint16_t ask(struct rig *rig, enum node_verb verb, const char *name, cons
     return rig->response.status;
 }
 
-/// PATCH with one [index, deleted, text].
-static uint16_t patch(struct rig *rig, uint64_t index, uint64_t deleted, const char *text)
+struct change {
+    uint64_t index;
+    uint64_t deleted;
+    const char *text;
+};
+
+/// PATCH with changes. @param id Its author, seq and what it was made on, or all zero.
+static uint16_t patch_as(struct rig *rig, const struct node_ask *id, const struct change *changes,
+                         uint32_t count)
 {
     struct weft_buffer body;
     weft_buffer_init(&body, NULL);
     struct pack_writer writer = pack_writer_begin(&body);
-    pack_array(&writer, 1);
-    pack_array(&writer, 3);
-    pack_u64(&writer, index);
-    pack_u64(&writer, deleted);
-    pack_literal(&writer, text);
+    pack_array(&writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        pack_array(&writer, 3);
+        pack_u64(&writer, changes[i].index);
+        pack_u64(&writer, changes[i].deleted);
+        pack_literal(&writer, changes[i].text);
+    }
     cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
-    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_PATCH,
-                                    .document = rig_text(document),
-                                    .body = {body.data, body.size},
-                                    .json = true});
+    struct node_ask ask = *id;
+    ask.verb = NODE_ASK_PATCH;
+    ask.document = rig_text(document);
+    ask.body = (struct span){body.data, body.size};
+    ask.json = true;
+    rig_ask(rig, &ask);
     weft_buffer_finish(&body);
     return rig->response.status;
+}
+
+static uint16_t patch(struct rig *rig, uint64_t index, uint64_t deleted, const char *text)
+{
+    return patch_as(rig, &(struct node_ask){0}, &(struct change){index, deleted, text}, 1);
 }
 
 Test(requests, put_creates_changes_and_is_idempotent)
@@ -129,6 +145,71 @@ Test(requests, if_match_guards_against_edits_in_between)
     cr_assert_eq(rig->response.status, 200);
     rig_ask(rig, &put);
     cr_assert_eq(rig->response.status, 412);
+}
+
+Test(requests, an_edit_with_an_id_is_made_once)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    char etag[64];
+    rig_put(rig, document, "hello");
+    strcpy(etag, rig->response.etag);
+    struct node_ask id = {.agent = 7, .seq = 0, .if_match = rig_text(etag)};
+    struct change change = {1, 4, "i"};
+    cr_assert_eq(patch_as(rig, &id, &change, 1), 200);
+    cr_assert(rig_shows(rig, document, "hi"));
+    uint64_t entries = node_metrics(rig->node)->journal_entries;
+    cr_assert_eq(patch_as(rig, &id, &change, 1), 200, "known, though the digest is another");
+    cr_assert_str_eq(rig->response.durability, "durable");
+    rig_put(rig, document, "oh hi");
+    cr_assert_eq(patch_as(rig, &id, &change, 1), 200);
+    rig_restart(rig);
+    cr_assert_eq(patch_as(rig, &id, &change, 1), 200);
+    cr_assert(rig_shows(rig, document, "oh hi"));
+    cr_assert_eq(node_metrics(rig->node)->journal_entries, entries + 1, "only the PUT was written");
+}
+
+Test(requests, an_edit_with_an_id_follows_its_authors_edits)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    char etag[64] = "";
+    char before[64];
+    rig_put(rig, document, "text");
+    strcpy(before, rig->response.etag);
+    struct node_ask id = {.agent = 7, .seq = 0, .if_match = rig_text(before)};
+    cr_assert_eq(patch_as(rig, &id, &(struct change){0, 0, "ab"}, 1), 200);
+    strcpy(etag, rig->response.etag);
+    id.seq = 2;
+    cr_assert_eq(patch_as(rig, &id, &(struct change){0, 0, "c"}, 1), 412, "made on another text");
+    id.if_match = rig_text(etag);
+    id.seq = 3;
+    cr_assert_eq(patch_as(rig, &id, &(struct change){0, 0, "c"}, 1), 409, "one is missing");
+    id.seq = 2;
+    cr_assert_eq(patch_as(rig, &id, &(struct change){0, 0, "c"}, 1), 200);
+    cr_assert(rig_shows(rig, document, "cabtext"));
+    strcpy(etag, rig->response.etag);
+    id = (struct node_ask){.agent = UINT64_MAX, .if_match = rig_text(etag)};
+    cr_assert_eq(patch_as(rig, &id, &(struct change){0, 0, "x"}, 1), 422, "a reserved agent");
+    cr_assert(rig_shows(rig, document, "cabtext"));
+}
+
+Test(requests, an_edit_that_failed_for_want_of_memory_can_be_sent_again)
+{
+    static const struct change changes[] = {{0, 0, "one "}, {4, 2, ""}, {6, 0, " two"}};
+    for (uint64_t after = 1; after < 60; after++) {
+        struct rig *rig = rig_start("a", NULL, NULL);
+        char etag[64];
+        rig_put(rig, document, "--here");
+        strcpy(etag, rig->response.etag);
+        struct node_ask id = {.agent = 7, .if_match = rig_text(etag)};
+        rig->memory.fail_from = rig->memory.calls + after;
+        patch_as(rig, &id, changes, 3);
+        rig->memory.fail_from = UINT64_MAX;
+        rig_settle(rig);
+        cr_assert_eq(patch_as(rig, &id, changes, 3), 200, "allocation %d", (int)after);
+        cr_assert(rig_shows(rig, document, "one he twore"), "allocation %d: %s", (int)after,
+                  rig->response.body);
+        rig_finish_all();
+    }
 }
 
 Test(requests, what_is_not_there_is_404)
@@ -235,6 +316,30 @@ Test(requests, a_watcher_is_told_what_changed_once_it_is_on_disk)
     cr_assert_eq(node_metrics(rig->node)->watchers, 0);
     rig_put(rig, document, "three");
     cr_assert_eq(rig->streamed.count, 1);
+}
+
+Test(requests, a_watcher_is_told_how_far_an_agent_has_come)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    rig_put(rig, document, "one");
+    char etag[64];
+    strcpy(etag, rig->response.etag);
+    rig_ask(rig,
+            &(struct node_ask){.verb = NODE_ASK_WATCH, .document = rig_text(document), .agent = 7});
+    cr_assert_not_null(strstr(rig->response.body, "\"text\":\"one\",\"next\":0}\n\n"));
+    cr_assert_eq(ask(rig, NODE_ASK_WATCH, document, ""), 200);
+    cr_assert_null(strstr(rig->response.body, "next"));
+    struct node_ask id = {.agent = 7, .if_match = rig_text(etag)};
+    cr_assert_eq(patch_as(rig, &id, &(struct change){0, 1, "O"}, 1), 200);
+    cr_assert_eq(rig->streamed.count, 2);
+    int told = 0;
+    for (int i = 0; i < 2; i++) {
+        struct rig_bytes *piece = &rig->streamed.items[i];
+        piece->data[piece->size] = '\0';
+        cr_assert_not_null(strstr((const char *)piece->data, "}\n\n"));
+        told += strstr((const char *)piece->data, "]],\"next\":2}\n\n") != NULL;
+    }
+    cr_assert_eq(told, 1, "only who asked");
 }
 
 Test(requests, without_enough_replicas_an_edit_is_answered_with_what_holds)
