@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "io/store_lmdb_impl.h"
@@ -137,6 +138,18 @@ static int set_map_alone(struct store_lmdb *store, uint64_t bytes)
     return code;
 }
 
+/// LMDB gives the old map up before it asks for the greater one, and is lost when that is refused.
+static bool has_address_space(uint64_t bytes)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *room =
+        bytes <= SIZE_MAX ? mmap(NULL, (size_t)bytes, PROT_NONE, flags, -1, 0) : MAP_FAILED;
+    if (room == MAP_FAILED)
+        return false;
+    munmap(room, (size_t)bytes);
+    return true;
+}
+
 bool store_lmdb_space_grow(struct store_lmdb *store, uint64_t needed)
 {
     MDB_envinfo info;
@@ -150,6 +163,8 @@ bool store_lmdb_space_grow(struct store_lmdb *store, uint64_t needed)
     while (bytes < wanted);
     if (bytes > store->map_bytes_max)
         bytes = store->map_bytes_max;
+    if (!has_address_space(bytes))
+        return false;
     bool grown = set_map_alone(store, bytes) == 0;
     store_lmdb_space_refresh(store, false);
     return grown;

@@ -89,8 +89,12 @@ static enum weft_status write_failed(struct store_lmdb *store, int code, uint64_
     // full.
     int disk = code == EIO ? store_lmdb_space_probe_disk(store, space) : code;
     if (code == MDB_MAP_FULL) {
-        snprintf(problem, sizeof(problem), "the store has reached its bound of %llu MiB",
-                 (unsigned long long)(store->map_bytes_max >> 20));
+        MDB_envinfo info;
+        mdb_env_info(store->env, &info);
+        snprintf(problem, sizeof(problem), "the store has reached %s of %llu MiB",
+                 info.me_mapsize < store->map_bytes_max ? "the end of its address space"
+                                                        : "its bound",
+                 (unsigned long long)(info.me_mapsize >> 20));
         set_health(store, STORE_FULL, problem);
         return WEFT_LIMIT;
     }
@@ -239,7 +243,8 @@ static void probe_space(struct store_lmdb *store)
     uint64_t wanted = space_wanted(store);
     if (store_lmdb_space_probe_disk(store, wanted) == 0) {
         int code = 0;
-        if (store_lmdb_space_probe_map(store, wanted, piece))
+        if (store_lmdb_space_probe_map(store, wanted, piece) ||
+            store_lmdb_space_grow(store, wanted))
             set_health(store, STORE_WRITABLE, "");
         else
             code = store_lmdb_space_turn_over(store);

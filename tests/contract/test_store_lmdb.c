@@ -138,6 +138,30 @@ Test(store_lmdb, the_map_grows_while_groups_and_views_come_and_go)
     remove_directory(path);
 }
 
+Test(store_lmdb, a_map_that_finds_no_address_space_stays_as_it_was)
+{
+    char path[64];
+    temporary_directory(path);
+    struct store_lmdb *store =
+        open_bounded(path, (uint64_t)1 << 48); // more than a process can have
+    struct store *port = store_lmdb_port(store);
+    stage_numbered(port, 1, 1000);
+    cr_assert_eq(commit(store), WEFT_OK);
+    uint64_t map_bytes = port->space(port).map_bytes;
+    // The store thread is idle.
+    cr_expect_not(store_lmdb_space_grow(store, (uint64_t)1 << 48));
+    cr_expect_eq(port->space(port).map_bytes, map_bytes);
+    cr_expect(has_numbered(port, 1, 1000));
+    port->release(port);
+    stage_numbered(port, 2, 2 * map_bytes);
+    cr_expect_eq(commit(store), WEFT_OK, "a lesser growth is still possible");
+    cr_expect(has_numbered(port, 2, 2 * map_bytes));
+    port->release(port);
+    store_lmdb_close(store);
+    expect_sound(path);
+    remove_directory(path);
+}
+
 Test(store_lmdb, a_full_map_refuses_groups_until_there_is_room)
 {
     enum { value_bytes = 40 * 1000, map_bytes_max = 4 << 20 };
