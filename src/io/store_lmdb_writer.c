@@ -209,7 +209,7 @@ static void group_run(struct store_lmdb *store, struct store_lmdb_group *group,
 static void grow_ahead(struct store_lmdb *store)
 {
     pthread_mutex_lock(&store->mutex);
-    bool busy = store->queue_count > 0;
+    bool busy = store->queue_count > 0 || store->backup.running; // a backup would be waited for
     uint64_t file_bytes = store->stats.file_bytes;
     uint64_t map_bytes = store->stats.map_bytes;
     pthread_mutex_unlock(&store->mutex);

@@ -553,6 +553,31 @@ Test(store_lmdb, a_backup_of_a_live_store_is_a_store)
 }
 
 /// The quickest writer there is: where syncs cost nothing, if there is such a place.
+Test(store_lmdb, a_backup_holds_up_no_group_that_fits_into_the_map)
+{
+    char path[64];
+    temporary_directory(path);
+    struct store_lmdb *store = open_bounded(path, 1 << 28);
+    struct store *port = store_lmdb_port(store);
+    // As while a backup copies, for as long as the test likes.
+    pthread_mutex_lock(&store->mutex);
+    store->backup.running = true;
+    pthread_mutex_unlock(&store->mutex);
+    for (uint64_t n = 1, used = 0; used < 15; n++) { // sixteenths of the map
+        stage_numbered(port, n, 3000);
+        cr_assert_eq(commit(store), WEFT_OK);
+        struct store_lmdb_stats stats;
+        store_lmdb_stats(store, &stats);
+        used = stats.file_bytes * 16 / stats.map_bytes;
+    }
+    pthread_mutex_lock(&store->mutex);
+    store->backup.running = false;
+    pthread_cond_broadcast(&store->turned);
+    pthread_mutex_unlock(&store->mutex);
+    store_lmdb_close(store);
+    remove_directory(path);
+}
+
 static void quick_directory(char *path)
 {
     snprintf(path, 64, "/dev/shm/weft-XXXXXX");
