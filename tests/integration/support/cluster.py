@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.parse
 
-from .tap import say, slow
+from .tap import complain, say, slow
 
 BINARY = os.environ["WEFT_BINARY"]
 
@@ -100,10 +100,11 @@ class Node:
         wait_until(self.ready, seconds, lambda: f"{self.name} is ready: {self.tail()}")
         return self
 
-    def tail(self, lines=6):
+    def tail(self, lines=6, between=" | "):
+        """The end of its log."""
         try:
             with open(self.log, encoding="utf-8", errors="replace") as log:
-                return " | ".join(log.read().splitlines()[-lines:])
+                return between.join(log.read().splitlines()[-lines:])
         except OSError:
             return "(no log)"
 
@@ -198,7 +199,8 @@ class Cluster:
     def __exit__(self, kind, value, trace):
         if kind is not None:
             for node in self.nodes:
-                say(f"log of {node.name}: {node.tail(12)}")
+                said = node.tail(20, "\n    ")
+                complain(f"{node.name} said last:\n    {said}")
         for node in self.nodes:
             if node.process is not None:
                 node.process.kill()
