@@ -152,7 +152,9 @@ enum weft_status peers_open(struct peers **peers_out, const struct peers_config 
         base->key = *config->key;
     }
     enum weft_status status = check_addresses(peers, config, error, error_size);
-    if (status != WEFT_OK || !mailbox_init(&base->mailbox, config->loop)) {
+    if (status != WEFT_OK || (base->relay = peers_relay_create()) == NULL ||
+        !mailbox_init(&base->mailbox, config->loop)) {
+        peers_relay_destroy(base->relay);
         free(peers);
         return status == WEFT_OK ? WEFT_NO_MEMORY : status;
     }
@@ -209,6 +211,7 @@ void peers_close(struct peers *peers)
         pull_answer_close(&peers->answer);
     }
     pull_ask_close(&peers->ask);
+    peers_relay_destroy(peers->base.relay);
     mailbox_discard(&peers->base.mailbox);
     peers_bus_finish(&peers->bus);
     pull_ask_finish(&peers->ask);

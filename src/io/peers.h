@@ -6,6 +6,8 @@
 //   pipe notices --------------+--> mailbox --uv_async--> config.event(NODE_PEER_*, NODE_PULL_*)
 //   REP contexts, REQ replies -+    |
 //
+// All of it talks to the network through io/peers_relay.h, which has a thread of its own.
+//
 // One BUS socket with one listener and a dialer per dialed address, one REP socket on the pull
 // port, one REQ socket per pull address in use. Every message is sealed (io/seal.h). nng's threads
 // open seals and hand over; all else happens on the loop's thread. Without a key, all addresses

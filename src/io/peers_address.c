@@ -106,20 +106,6 @@ bool peers_address_is_wildcard(const struct peers_address *address)
     return host_is(address, "*") || host_is(address, "0.0.0.0") || host_is(address, "[::]");
 }
 
-void peers_address_show(char *text, size_t size, const nng_sockaddr *address)
-{
-    char host[INET6_ADDRSTRLEN] = "?";
-    if (address->s_family == NNG_AF_INET) {
-        inet_ntop(AF_INET, &address->s_in.sa_addr, host, sizeof host);
-        snprintf(text, size, "%s:%u", host, ntohs(address->s_in.sa_port));
-    } else if (address->s_family == NNG_AF_INET6) {
-        inet_ntop(AF_INET6, address->s_in6.sa_addr, host, sizeof host);
-        snprintf(text, size, "[%s]:%u", host, ntohs(address->s_in6.sa_port));
-    } else {
-        snprintf(text, size, "?");
-    }
-}
-
 uint16_t peers_address_port(const nng_sockaddr *address)
 {
     if (address->s_family == NNG_AF_INET) {

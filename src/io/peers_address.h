@@ -27,8 +27,6 @@ struct peers_address peers_address_with_port(const struct peers_address *address
 bool peers_address_is_loopback(const struct peers_address *address);
 /// Whether it stands for all addresses of a machine, which nobody can dial.
 bool peers_address_is_wildcard(const struct peers_address *address);
-/// HOST:PORT of a socket's address, for log lines.
-void peers_address_show(char *text, size_t size, const nng_sockaddr *address);
 /// The port of a socket's address; 0 when it has none.
 uint16_t peers_address_port(const nng_sockaddr *address);
 

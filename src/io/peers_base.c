@@ -10,11 +10,10 @@
 
 void peers_base_refuse(struct peers_base *base, nng_pipe pipe, enum seal_verdict verdict)
 {
-    nng_sockaddr from = {0};
-    (void)nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &from);
     pthread_mutex_lock(&base->refusals.lock);
     base->refusals.counts[verdict]++;
-    peers_address_show(base->refusals.from[verdict], sizeof base->refusals.from[verdict], &from);
+    peers_relay_show(base->relay, pipe, base->refusals.from[verdict],
+                     sizeof base->refusals.from[verdict]);
     pthread_mutex_unlock(&base->refusals.lock);
     base->tally.refused++;
     peers_cut(pipe);
@@ -67,10 +66,28 @@ bool peers_base_admit(struct peers_base *base, struct peers_address *address_out
     return true;
 }
 
-bool peers_base_dial(nng_dialer *dialer_out, nng_socket socket, const char *address)
+int peers_base_listen(struct peers_base *base, nng_socket socket, struct peers_address *address)
 {
+    nng_listener listener;
+    nng_sockaddr bound = {0};
+    int failed = nng_listen(socket, "tcp://127.0.0.1:0", &listener, 0);
+    if (failed == 0) {
+        failed = nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &bound);
+    }
+    return failed != 0 ? failed
+                       : peers_relay_listen(base->relay, address, peers_address_port(&bound));
+}
+
+bool peers_base_dial(struct peers_base *base, nng_dialer *dialer_out, uint16_t *gate,
+                     nng_socket socket, const struct peers_address *address)
+{
+    char inner[32];
     nng_dialer dialer;
-    if (nng_dialer_create(&dialer, socket, address) != 0) {
+    if (*gate == 0 && (*gate = peers_relay_open_gate(base->relay, address)) == 0) {
+        return false;
+    }
+    snprintf(inner, sizeof inner, "tcp://127.0.0.1:%u", *gate);
+    if (nng_dialer_create(&dialer, socket, inner) != 0) {
         return false;
     }
     nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, PEERS_REDIAL_MS_MIN);

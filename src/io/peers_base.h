@@ -16,6 +16,7 @@
 #include "io/peers.h"
 #include "io/peers_address.h"
 #include "io/peers_mailbox.h"
+#include "io/peers_relay.h"
 #include "io/seal.h"
 
 /// Dialing again after a loss: soon, then less often, never rarer than a healed cut may wait.
@@ -46,6 +47,7 @@ struct peers_base {
     struct seal_key key;
     struct sealer sealer;
     struct mailbox mailbox;
+    struct peers_relay *relay; // owned; what all sockets of nng talk through
     struct peers_tally tally;
     struct peers_refusals refusals;
 };
@@ -59,8 +61,13 @@ void peers_base_log(struct peers_base *base, int level, const char *event, const
     __attribute__((format(printf, 4, 5)));
 /// An address that may be used: well-formed, and a loopback one when there is no key.
 bool peers_base_admit(struct peers_base *base, struct peers_address *address_out, struct span text);
-/// A dialer on its way to `address`. @return false when nng refuses, e.g. for memory.
-bool peers_base_dial(nng_dialer *dialer_out, nng_socket socket, const char *address);
+/// Lets peers reach a socket. @param address In: where to listen; out: with the port that was
+/// bound. @return 0 or an error of nng.
+int peers_base_listen(struct peers_base *base, nng_socket socket, struct peers_address *address);
+/// A dialer on its way through the relay's gate `*gate` to `address`. The gate is opened when it is
+/// 0, and stays for the next dialer to the same address. @return false when the system refuses.
+bool peers_base_dial(struct peers_base *base, nng_dialer *dialer_out, uint16_t *gate,
+                     nng_socket socket, const struct peers_address *address);
 /// A sealed message around `body`; NULL when out of memory.
 nng_msg *peers_base_seal(struct peers_base *base, enum seal_kind kind, struct span question,
                          struct span body);

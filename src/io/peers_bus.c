@@ -116,8 +116,9 @@ static void pipe_begins(nng_pipe nng, nng_pipe_ev event, void *context)
     (void)event;
     struct peers_bus *bus = context;
     struct bus_pipe *pipe = calloc(1, sizeof *pipe);
+    bool brought = peers_relay_brought(bus->base->relay, nng);
     pthread_mutex_lock(&bus->lock);
-    bool room = pipe != NULL && bus->pipe_count < PEERS_PIPES_MAX && !bus->closing;
+    bool room = brought && pipe != NULL && bus->pipe_count < PEERS_PIPES_MAX && !bus->closing;
     if (room) {
         pipe->bus = bus;
         pipe->pipe = nng;
@@ -489,7 +490,8 @@ static struct bus_dialing *find_address(struct peers_bus *bus, struct span text)
 
 static void start_dialing(struct peers_bus *bus, struct bus_dialing *dialing)
 {
-    dialing->dialed = peers_base_dial(&dialing->dialer, bus->socket, dialing->address.text);
+    dialing->dialed = peers_base_dial(bus->base, &dialing->dialer, &dialing->gate, bus->socket,
+                                      &dialing->address);
     dialing->live = 0;
     dialing->since_ms = uv_now(bus->base->config.loop);
 }
@@ -528,6 +530,7 @@ void peers_bus_hang_up(struct peers_bus *bus, struct span text)
         return;
     }
     end_dialing(bus, dialing);
+    peers_relay_close_gate(bus->base->relay, dialing->gate);
     *dialing = bus->dialings[--bus->dialing_count];
 }
 
@@ -572,15 +575,11 @@ int peers_bus_open(struct peers_bus *bus, struct peers_base *base, struct peers_
     nng_pipe_notify(bus->socket, NNG_PIPE_EV_ADD_PRE, pipe_begins, bus);
     nng_pipe_notify(bus->socket, NNG_PIPE_EV_ADD_POST, pipe_is_up, bus);
     nng_pipe_notify(bus->socket, NNG_PIPE_EV_REM_POST, pipe_is_gone, bus);
-    nng_listener listener;
-    nng_sockaddr bound = {0};
     if ((failed = nng_aio_alloc(&bus->receive, received, bus)) != 0 ||
         (failed = nng_aio_alloc(&bus->send, sent, bus)) != 0 ||
-        (failed = nng_listen(bus->socket, address->text, &listener, 0)) != 0 ||
-        (failed = nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &bound)) != 0) {
+        (failed = peers_base_listen(base, bus->socket, address)) != 0) {
         return failed;
     }
-    *address = peers_address_with_port(address, peers_address_port(&bound));
     nng_recv_aio(bus->socket, bus->receive);
     return 0;
 }

@@ -19,6 +19,7 @@ struct bus_pipe;
 /// An address that is dialed until it is hung up. Loop's thread.
 struct bus_dialing {
     struct peers_address address;
+    uint16_t gate; // of the relay, to there; 0: none yet
     nng_dialer dialer;
     bool dialed;       // `dialer` is valid
     uint32_t live;     // pipes of this dialer that are up

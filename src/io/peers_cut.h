@@ -3,15 +3,9 @@
 //
 // nng_pipe_close() (and closing a dialer or socket that has pipes) stops the pipe's reads. When
 // that meets the moment between the arrival of a message's length and the request for its bytes,
-// the read is never finished, and nng's one reaper waits for it for ever: from then on no pipe of
-// the process is ever reported gone and none is dialed again. A write that fails does the same from
-// inside of nng, and so does a hang-up. So only the direction in which we read is shut down, in the
-// kernel: what has arrived is read, then comes the end of the stream, and nng closes with no read
-// under way.
-//
-// What remains: a connection that its peer resets while messages go both ways can still meet that
-// moment. Other links go on then, and the peer can link anew by dialing us, but the lost pipe is
-// never reported gone and we dial nobody again until the process restarts.
+// the read is never finished, and nng's one reaper waits for it for ever; io/peers_relay.h says
+// more. So only the direction in which nng reads is shut down, in the kernel: what has arrived is
+// read, then comes the end of the stream, and nng closes with no read under way.
 #ifndef WEFT_IO_PEERS_CUT_H
 #define WEFT_IO_PEERS_CUT_H
 

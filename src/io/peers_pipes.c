@@ -11,8 +11,9 @@ static void pipe_begins(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     (void)event;
     struct peers_pipes *pipes = context;
+    bool brought = peers_relay_brought(pipes->relay, pipe);
     pthread_mutex_lock(&pipes->lock);
-    bool room = pipes->count < PEERS_PIPES_MAX && !pipes->closing;
+    bool room = brought && pipes->count < PEERS_PIPES_MAX && !pipes->closing;
     if (room) {
         pipes->pipes[pipes->count].pipe = pipe;
         pipes->pipes[pipes->count].ending = false;
@@ -46,8 +47,9 @@ static void pipe_is_gone(nng_pipe pipe, nng_pipe_ev event, void *context)
     }
 }
 
-void peers_pipes_init(struct peers_pipes *pipes)
+void peers_pipes_init(struct peers_pipes *pipes, struct peers_relay *relay)
 {
+    pipes->relay = relay;
     pthread_mutex_init(&pipes->lock, NULL);
     pthread_cond_init(&pipes->emptied, NULL);
     pipes->count = 0;

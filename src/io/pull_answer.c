@@ -121,7 +121,7 @@ int pull_answer_open(struct pull_answer *answer, struct peers_base *base,
         return failed;
     }
     answer->opened = true;
-    peers_pipes_init(&answer->pipes);
+    peers_pipes_init(&answer->pipes, base->relay);
     nng_socket_set_size(answer->socket, NNG_OPT_RECVMAXSZ,
                         PEERS_QUESTION_BYTES_MAX + SEAL_OVERHEAD_BYTES + 64);
     peers_pipes_watch(&answer->pipes, answer->socket);
@@ -137,13 +137,9 @@ int pull_answer_open(struct pull_answer *answer, struct peers_base *base,
             return failed;
         }
     }
-    nng_listener listener;
-    nng_sockaddr bound = {0};
-    if ((failed = nng_listen(answer->socket, address->text, &listener, 0)) != 0 ||
-        (failed = nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &bound)) != 0) {
+    if ((failed = peers_base_listen(base, answer->socket, address)) != 0) {
         return failed;
     }
-    *address = peers_address_with_port(address, peers_address_port(&bound));
     for (int i = 0; i < PEERS_ANSWERS_MAX; i++) {
         listen_again(&answer->slots[i]);
     }

@@ -14,6 +14,7 @@ struct pull_target {
     struct peers_address address;
     nng_socket socket;
     struct peers_pipes pipes; // at most one, but for moments
+    uint16_t gate;            // of the relay, to there; 0: none yet
     nng_dialer dialer;
     bool dialed;        // `dialer` is valid
     uint32_t questions; // under way
@@ -59,10 +60,11 @@ static void hang_up(struct pull_target *target)
     target->dialed = false;
 }
 
-static void redial(struct pull_target *target)
+static void redial(struct pull_ask *ask, struct pull_target *target)
 {
     hang_up(target);
-    target->dialed = peers_base_dial(&target->dialer, target->socket, target->address.text);
+    target->dialed = peers_base_dial(ask->base, &target->dialer, &target->gate, target->socket,
+                                     &target->address);
 }
 
 static bool has_pipes(struct pull_target *target)
@@ -92,6 +94,8 @@ static struct pull_target *open_target(struct pull_ask *ask, const struct peers_
     if (ask->target_count == PULL_TARGETS_MAX) {
         struct pull_target *idle = find_idle(ask);
         if (idle != NULL) {
+            peers_relay_close_gate(ask->base->relay, idle->gate);
+            idle->gate = 0;
             idle->address = *address;
         }
         return idle;
@@ -105,7 +109,7 @@ static struct pull_target *open_target(struct pull_ask *ask, const struct peers_
         free(target);
         return NULL;
     }
-    peers_pipes_init(&target->pipes);
+    peers_pipes_init(&target->pipes, ask->base->relay);
     peers_pipes_watch(&target->pipes, target->socket);
     nng_socket_set_ms(target->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     nng_socket_set_size(target->socket, NNG_OPT_RECVMAXSZ,
@@ -215,7 +219,7 @@ static enum weft_status send_off(struct pull_ask *ask, struct pull_question *que
         return WEFT_NO_MEMORY;
     }
     if (!target->dialed) {
-        redial(target);
+        redial(ask, target);
     }
     nng_msg *message = peers_base_seal(base, SEAL_QUESTION, (struct span){NULL, 0}, body);
     if (message == NULL) {
@@ -275,7 +279,7 @@ void pull_ask_tick(struct pull_ask *ask)
         if (!question->expired && now >= question->deadline_ms) {
             question->expired = true;
             nng_ctx_close(question->context);
-            redial(question->target);
+            redial(ask, question->target);
             ask->base->tally.redials++;
         }
     }

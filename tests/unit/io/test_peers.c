@@ -303,7 +303,7 @@ static void a_dropped_link_comes_back_and_a_hung_up_one_does_not(void)
     end(s, 2);
 }
 
-static void a_link_that_is_dropped_while_messages_stream_in_comes_back(void)
+static void a_link_that_is_dropped_while_messages_stream_both_ways_comes_back(void)
 {
     begin();
     struct station s[2] = {0};
@@ -314,15 +314,10 @@ static void a_link_that_is_dropped_while_messages_stream_in_comes_back(void)
     for (uint32_t round = 1; round <= 60; round++) {
         check_reaches(s[0].ups, round);
         check_reaches(s[1].ups, round);
-        struct station *who = &s[round % 2], *other = &s[1 - round % 2];
-        // Only one side may be sending: see the limit in io/peers_cut.h.
-        while (!peers_flushed(who->peers)) {
-            uv_run(&loop, UV_RUN_ONCE);
-        }
-        pass(30);
+        struct station *who = &s[round % 2];
         for (int i = 0; i < 6; i++) {
-            for (int k = 0; k < 8; k++) {
-                peers_broadcast(other->peers, (struct span){message, sizeof message});
+            for (int k = 0; k < 16; k++) {
+                peers_broadcast(s[k % 2].peers, (struct span){message, sizeof message});
             }
             uv_run(&loop, UV_RUN_NOWAIT);
         }
@@ -743,7 +738,7 @@ int main(int argc, char **argv)
         NAMED(what_waits_is_bounded_and_what_is_dropped_is_counted),
         NAMED(the_loss_switch_drops_the_share_it_is_told),
         NAMED(a_dropped_link_comes_back_and_a_hung_up_one_does_not),
-        NAMED(a_link_that_is_dropped_while_messages_stream_in_comes_back),
+        NAMED(a_link_that_is_dropped_while_messages_stream_both_ways_comes_back),
         NAMED(a_peer_that_restarts_on_its_address_is_found_again),
         NAMED(dialers_that_come_and_go_leave_nothing_behind),
         NAMED(another_key_or_none_hears_nothing_and_is_closed),
