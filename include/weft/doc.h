@@ -277,6 +277,7 @@ struct weft_doc_stats {
     uint64_t parked_runs;
     size_t memory; // bytes allocated by this document
 };
+/// Cost: O(1).
 WEFT_API struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc);
 
 enum weft_run_kind {

@@ -49,6 +49,7 @@ struct rga {
     uint64_t digest_atoms; // what `digest` was computed for; UINT64_MAX: for nothing
     struct weft_digest digest;
     uint32_t lamport; // greatest of all atoms
+    uint32_t authors; // agents that have atoms
     uint32_t local;   // whom local edits belong to; AGENT_NONE
     bool batch;       // local edits have been reserved for
     // Where typing goes on: the visible index after the element that was inserted last, here, in

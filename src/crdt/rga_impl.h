@@ -71,6 +71,7 @@ static inline void rga_advance(struct rga *rga, uint32_t agent, uint32_t seq_end
                                uint32_t lamport_last)
 {
     struct agent *entry = agents_at(&rga->agents, agent);
+    rga->authors += entry->next == 0;
     entry->next = seq_end;
     entry->lamport = lamport_last;
     if (lamport_last > rga->lamport)

@@ -170,10 +170,7 @@ enum weft_status weft_doc_version(struct weft_buffer *out, const struct weft_doc
 {
     const struct agents *agents = &doc->rga->agents;
     size_t size = out->size;
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < agents->pool.count; i++)
-        count += agents_at(agents, i)->next > 0;
-    enum weft_status status = version_put_count(out, count);
+    enum weft_status status = version_put_count(out, doc->rga->authors);
     for (struct ordmap_at at = ordmap_first(&agents->by_id);
          at.node != ORDMAP_NONE && status == WEFT_OK; at = ordmap_next(&agents->by_id, at)) {
         const struct agent *agent = agents_at(agents, ordmap_value(&agents->by_id, at));

@@ -6,16 +6,13 @@ struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc)
 {
     const struct rga *rga = doc->rga;
     uint64_t length = rga->tree.total.units[WEFT_SCALARS];
-    uint64_t agents = 0;
-    for (uint32_t i = 0; i < rga->agents.pool.count; i++)
-        agents += agents_at(&rga->agents, i)->next > 0;
     return (struct weft_doc_stats){
         .length = length,
         .tombstones = rga->text.length - length,
         .atoms = rga->log.atoms,
         .runs = rga->log.ops.count,
         .spans = rga->tree.slots,
-        .agents = agents,
+        .agents = rga->authors,
         .parked_runs = rga->parking.count,
         .memory = doc->memory->used + sizeof *doc + sizeof *doc->rga + sizeof *doc->writer +
                   sizeof *doc->memory,
