@@ -188,6 +188,20 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_apply(struct weft_apply_result 
                                                        enum weft_apply_mode mode,
                                                        const uint8_t *delta, size_t delta_size);
 
+/// What a delta asks for, whether it is known here or not.
+struct weft_delta_extent {
+    uint64_t atoms;
+    uint64_t lamport; // greatest of any atom
+};
+
+/// Reads a delta without applying it, so that a node can refuse it before it costs anything: a
+/// delete of millions is a few bytes, and one Lamport time far ahead of all leaves none for the
+/// edits that come after it. What has all of its causes at hand has no greater Lamport time than
+/// there are atoms. @param delta Untrusted. @return WEFT_OK, WEFT_MALFORMED, WEFT_UNSUPPORTED or
+/// WEFT_NO_MEMORY. Cost: O(delta_size).
+WEFT_API WEFT_MUST_USE enum weft_status weft_delta_measure(struct weft_delta_extent *extent_out,
+                                                           const uint8_t *delta, size_t delta_size);
+
 /// Runs kept aside now.
 WEFT_API uint32_t weft_doc_parked(const struct weft_doc *doc);
 

@@ -250,6 +250,9 @@ enum weft_status delta_check(struct delta_totals *totals_out,
         totals.stretches += totals.runs == 0 || run.agent != agent;
         agent = run.agent;
         totals.runs++;
+        totals.atoms += run.length;
+        if (run.lamport + run.length - 1 > totals.lamport)
+            totals.lamport = run.lamport + run.length - 1;
         if (run.kind == WEFT_RUN_INSERT) {
             totals.elements += run.length;
             totals.bytes += run.text_size;

@@ -164,6 +164,18 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
     return status;
 }
 
+enum weft_status weft_delta_measure(struct weft_delta_extent *extent_out, const uint8_t *delta,
+                                    size_t delta_size)
+{
+    struct weft_allocator allocator = weft_allocator_libc();
+    struct delta_totals totals;
+    enum weft_status status =
+        delta_check(&totals, &allocator, (struct span){delta, delta_size}, false);
+    if (status == WEFT_OK)
+        *extent_out = (struct weft_delta_extent){totals.atoms, totals.lamport};
+    return status;
+}
+
 // --------------------------------------------------------------------------------------- telling
 
 enum weft_status weft_doc_version(struct weft_buffer *out, const struct weft_doc *doc)

@@ -132,6 +132,17 @@ static void keep_apart(struct node *node, const struct queue_item *item, struct 
                                           .detail = hex});
 }
 
+/// Whether a client may ask for so many atoms and for such Lamport times. An honest one has seen
+/// all that its times count, of which this node may lack some, but no more than a document may
+/// have.
+static bool extent_fits(const struct node *node, const struct room *room,
+                        const struct weft_delta_extent *extent)
+{
+    uint64_t most = node->limits.document_atoms_max;
+    uint64_t atoms = weft_doc_stats(room->doc).atoms;
+    return atoms + extent->atoms <= most && extent->lamport <= atoms + extent->atoms + most;
+}
+
 static struct refusal apply(struct node *node, struct room *room, struct span delta,
                             struct weft_apply_result *result)
 {
@@ -144,11 +155,15 @@ static struct refusal apply(struct node *node, struct room *room, struct span de
         return (struct refusal){room->quarantined ? WIRE_QUARANTINED : WIRE_INTERNAL,
                                 METRICS_REJECT_STORAGE};
     }
-    if (!edit_fits(node, room, delta.size, &code)) {
-        return (struct refusal){code, METRICS_REJECT_LIMIT};
+    struct weft_delta_extent extent;
+    enum weft_status status = weft_delta_measure(&extent, delta.data, delta.size);
+    if (status == WEFT_OK &&
+        (!edit_fits(node, room, delta.size, &code) || !extent_fits(node, room, &extent))) {
+        return (struct refusal){WIRE_TOO_LARGE, METRICS_REJECT_LIMIT};
     }
-    enum weft_status status =
-        weft_doc_apply(result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+    if (status == WEFT_OK) {
+        status = weft_doc_apply(result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+    }
     return refusal_of(status, result);
 }
 

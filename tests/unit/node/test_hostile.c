@@ -7,6 +7,7 @@
 
 #include "codec/peer.h"
 #include "rig.h"
+#include "tests/support/deltas.h"
 
 static const char *const document = "notes";
 
@@ -105,6 +106,44 @@ Test(hostile, a_message_that_only_nodes_say_closes)
     rig_greet(rig, 0, 0);
     rig_send(rig, 0, &(struct wire_message){.type = WIRE_PONG, .n = 1});
     cr_assert_eq(rig->closed[0], WIRE_BAD_REQUEST);
+}
+
+/// Sends one run of an author that nobody heard of, and expects a refusal that changed nothing.
+static void refuse_run(struct rig *rig, uint32_t room, uint32_t number, const struct weft_run *run)
+{
+    struct weft_buffer delta;
+    weft_buffer_init(&delta, NULL);
+    delta_of_runs(&delta, run, 1);
+    rig_send(rig, 0,
+             &(struct wire_message){.type = WIRE_DELTA,
+                                    .room = room,
+                                    .number = number,
+                                    .deltas[0] = {delta.data, delta.size},
+                                    .delta_count = 1});
+    rig_settle(rig);
+    const struct wire_message *error = rig_find(rig, 0, WIRE_ERROR);
+    cr_assert_not_null(error, "run %u was taken", number);
+    cr_assert_eq(error->code, WIRE_TOO_LARGE);
+    cr_assert_eq(error->number, number);
+    rig_put(rig, document, number % 2 == 1 ? "it can" : "still be edited");
+    cr_assert_eq(rig->response.status, 200);
+}
+
+Test(hostile, one_edit_cannot_use_up_the_clock_or_the_atoms_of_a_document)
+{
+    const struct node_limits limits = {.document_atoms_max = 10000};
+    struct rig *rig = rig_start("a", &limits, NULL);
+    rig_put(rig, document, "notes");
+    rig_greet(rig, 0, 0);
+    uint32_t room = rig_join(rig, 0, document);
+    struct weft_run run = {.kind = WEFT_RUN_NOP, .length = 1, .agent = 9, .lamport = 20000};
+    run.target = WEFT_ID_ROOT;
+    refuse_run(rig, room, 1, &run);
+    run.lamport = UINT32_MAX - 16;
+    refuse_run(rig, room, 2, &run);
+    run.lamport = 100;
+    run.length = 1 << 24;
+    refuse_run(rig, room, 3, &run);
 }
 
 // --------------------------------------------------------------------------------------------
