@@ -165,7 +165,8 @@ struct weft_apply_result {
     uint64_t atoms_applied;  // new atoms that are part of the document now, unparked ones included
     uint32_t runs_duplicate; // wholly known before
     uint32_t runs_parked;    // kept aside until their causes arrive
-    uint32_t runs_missing;   // with WEFT_APPLY_STRICT: left out, since their causes are missing
+    uint32_t runs_missing;   // left out, since their causes are missing: with WEFT_APPLY_STRICT, or
+                             // when there is no room to keep more of them aside
     uint32_t runs_invalid;   // break a rule that every replica checks alike: left out everywhere
     enum weft_status reason; // of the first run left out: WEFT_INVALID, ...; else WEFT_OK
     struct weft_id invalid;  // first atom of the first invalid run, when runs_invalid > 0
@@ -181,7 +182,8 @@ enum weft_apply_mode {
 /// The whole delta is decoded before anything changes: after WEFT_MALFORMED, WEFT_UNSUPPORTED or
 /// WEFT_NO_MEMORY the document is as it was. Invalid runs are left out one by one and counted.
 /// @param delta Borrowed for the call. Untrusted. @return WEFT_OK (see result), WEFT_MALFORMED,
-/// WEFT_UNSUPPORTED, WEFT_LIMIT (document limits; result tells how far it got), WEFT_NO_MEMORY.
+/// WEFT_UNSUPPORTED, WEFT_LIMIT (document limits, or no memory for the payload of an unknown kind:
+/// result tells how far it got and why), WEFT_NO_MEMORY.
 /// Cost: O(k log n) for k runs.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_apply(struct weft_apply_result *result_out,
                                                        struct weft_doc *doc,
@@ -273,8 +275,10 @@ struct weft_snapshot {
 };
 
 /// A document from its snapshot. The epoch comes from the snapshot, all else from `options`.
-/// Untrusted bytes; borrowed for the call. @return WEFT_OK, WEFT_MALFORMED, WEFT_UNSUPPORTED,
-/// WEFT_LIMIT or WEFT_NO_MEMORY.
+/// Untrusted bytes, borrowed for the call: any are safe, and all is checked but that the elements
+/// stand in the order that the operations say; after a snapshot of someone who may lie, ask
+/// weft_doc_check(). @return WEFT_OK, WEFT_MALFORMED, WEFT_UNSUPPORTED, WEFT_LIMIT or
+/// WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_load(struct weft_doc **doc_out,
                                                       const struct weft_snapshot *snapshot,
                                                       const struct weft_doc_options *options);
