@@ -93,6 +93,36 @@ def membership():
             raise Failed(f"forgotten, but listed as before: {rows}")
 
 
+def only_the_named_node_is_told():
+    """leave and backup do nothing when the port two above the clients' port is another node's"""
+    with Cluster(2) as cluster:
+        first, second = cluster
+        first.admin, second.admin = f"{first.address}:9350", first.admin
+        for node in cluster:
+            node.start(wait=False)
+            wait_until(lambda node=node: node.process.poll() is None and answers(node), 20, node.tail)
+        for command in (("cluster", "leave", first.url), ("backup", first.url, f"{cluster.folder}/copy"),
+                        ("cluster", "leave", second.url, "--admin", first.admin)):
+            result = weft(*command, check=False)
+            words = result.stderr.decode()
+            if result.returncode != 4 or "--admin" not in words or words.count("\n") != 1:
+                raise Failed(f"{command}: exit {result.returncode}: {words}")
+        if os.path.exists(f"{cluster.folder}/copy") or not all(answers(node) for node in cluster):
+            raise Failed("something was done")
+        weft("backup", first.url, f"{cluster.folder}/copy", "--admin", first.admin)
+        weft("cluster", "leave", first.url, "--admin", first.admin)
+        if first.process.wait(30) != 0 or not answers(second):
+            raise Failed(f"left with {first.process.returncode}: {first.tail()}")
+        first.process = None
+
+
+def answers(node):
+    try:
+        return node.get("/v1/docs").status == 200
+    except OSError:
+        return False
+
+
 def a_bench_of_a_node():
     """weft bench serve: all join, and every edit reaches all that joined its document"""
     with Cluster(1) as cluster:
@@ -122,4 +152,4 @@ def metrics_are_documented():
 
 
 run(edits_reach_all, a_fourth_joins_empty, verify_names_the_difference, membership,
-    a_bench_of_a_node, metrics_are_documented)
+    only_the_named_node_is_told, a_bench_of_a_node, metrics_are_documented)

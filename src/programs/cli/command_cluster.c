@@ -8,42 +8,6 @@
 #include "programs/cli/output.h"
 #include "programs/cli/remote.h"
 
-#define ADMIN_OFFSET 2 // client port + 2, as the defaults have it
-
-// ------------------------------------------------------------------------------------- admin port
-
-/// http://HOST:PORT -> the same with another port. @return false: there is no port in it.
-static bool shift_port(char *url, size_t room, int offset)
-{
-    char *colon = strrchr(url, ':');
-    char *end;
-    if (colon == NULL)
-        return false;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (end == colon + 1 || *end != '\0' || port == 0 || port + (unsigned long)offset > 65535)
-        return false;
-    size_t used = (size_t)(colon + 1 - url);
-    snprintf(colon + 1, room - used, "%lu", port + (unsigned long)offset);
-    return true;
-}
-
-int admin_post(const char *url, const char *path, const char *subject)
-{
-    struct remote remote;
-    struct remote_ask ask = {.method = "POST", .path = path, .has_body = true};
-    int code = remote_init(&remote, url);
-    if (code == EXIT_FINE)
-        code = remote_call(&remote, &ask);
-    // The clients' port has no such path, or not with this method.
-    if (code == EXIT_FINE && (remote.status == 404 || remote.status == 405) &&
-        shift_port(remote.base, sizeof(remote.base), ADMIN_OFFSET))
-        code = remote_call(&remote, &ask);
-    if (code == EXIT_FINE && (remote.status < 200 || remote.status >= 300))
-        code = remote_refusal(&remote, subject);
-    remote_finish(&remote);
-    return code;
-}
-
 // ---------------------------------------------------------------------------------------- members
 
 static bool is_up(const json_t *member)
@@ -93,10 +57,15 @@ const struct command members_command = {
 
 // --------------------------------------------------------------------------- leaving, forgetting
 
+static const struct command_option admin_options[] = {
+    ADMIN_PORT_OPTION,
+    {.name = NULL},
+};
+
 static int run_leave(const struct arguments *arguments)
 {
     const char *url = arguments_word(arguments, 0);
-    int code = admin_post(url, "/v1/cluster/leave", "leaving");
+    int code = admin_post(arguments, url, "/v1/cluster/leave", "leaving");
     if (code == EXIT_FINE)
         remark("%s: says goodbye, drains and ends", url);
     return code;
@@ -106,7 +75,8 @@ const struct command leave_command = {
     .name = "cluster leave",
     .arguments = "URL",
     .summary = "Lets a node say goodbye to the others, drain and end.",
-    .details = "Goes to the admin port: the URL's, or the one two above the clients' port.",
+    .details = "Goes to the node's admin port, which the URL may name instead.",
+    .options = admin_options,
     .examples = {"weft cluster leave http://127.0.0.1:9338",
                  "weft cluster leave http://127.0.0.1:9340"},
     .positional_min = 1,
@@ -121,7 +91,7 @@ static int run_forget(const struct arguments *arguments)
         return complain(EXIT_REFUSED, "out of memory");
     char subject[200];
     snprintf(subject, sizeof(subject), "other member \"%.100s\"", arguments_word(arguments, 1));
-    int code = admin_post(arguments_word(arguments, 0), path, subject);
+    int code = admin_post(arguments, arguments_word(arguments, 0), path, subject);
     free(path);
     if (code == EXIT_FINE)
         remark("%s is forgotten", arguments_word(arguments, 1));
@@ -132,7 +102,8 @@ const struct command forget_command = {
     .name = "cluster forget",
     .arguments = "URL NODE",
     .summary = "Lets a node no longer dial or count a member that is gone for good.",
-    .details = "Goes to the admin port: the URL's, or the one two above the clients' port.",
+    .details = "Goes to the node's admin port, which the URL may name instead.",
+    .options = admin_options,
     .examples = {"weft cluster forget http://127.0.0.1:9338 node-3",
                  "weft cluster forget http://127.0.0.1:9340 old-disk"},
     .positional_min = 2,

@@ -156,7 +156,7 @@ static int backup_directory(const char *from, const char *to)
 }
 
 /// The node writes the copy itself, on its own machine.
-static int backup_node(const char *url, const char *to)
+static int backup_node(const struct arguments *arguments, const char *url, const char *to)
 {
     char here[PATH_MAX] = "";
     char whole[2 * PATH_MAX];
@@ -166,7 +166,7 @@ static int backup_node(const char *url, const char *to)
     char *path = remote_path("/v1/backup?to=", whole, "");
     if (path == NULL)
         return complain(EXIT_REFUSED, "out of memory");
-    int code = admin_post(url, path, "backup");
+    int code = admin_post(arguments, url, path, "backup");
     free(path);
     return code;
 }
@@ -175,15 +175,21 @@ static int run_backup(const struct arguments *arguments)
 {
     const char *from = arguments_word(arguments, 0);
     const char *to = arguments_word(arguments, 1);
-    int code = place_is_url(from) ? backup_node(from, to) : backup_directory(from, to);
+    int code = place_is_url(from) ? backup_node(arguments, from, to) : backup_directory(from, to);
     if (code == EXIT_FINE)
         remark("%s: a copy of %s; weft check reads it", to, from);
     return code;
 }
 
+static const struct command_option backup_options[] = {
+    ADMIN_PORT_OPTION,
+    {.name = NULL},
+};
+
 const struct command backup_command = {
     .name = "backup",
     .arguments = "DIR|URL TO",
+    .options = backup_options,
     .summary = "Copies a data directory, live or not, into a new one.",
     .details = "With a URL the node writes the copy on its own machine. Started from, a copy is a "
                "node of its own.",

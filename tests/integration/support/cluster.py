@@ -70,11 +70,12 @@ class Node:
         self.joins = []
         self.url = f"http://{address}:9338"
         self.gossip = f"tcp://{address}:9339"
+        self.admin = f"{address}:9340"
 
     def command(self):
         command = [*self.prefix, BINARY, "serve", "--data", self.data, "--node", self.name,
                    "--listen", f"{self.address}:9338", "--gossip", self.gossip,
-                   "--admin", f"{self.address}:9340", "--pull", f"tcp://{self.address}:9341"]
+                   "--admin", self.admin, "--pull", f"tcp://{self.address}:9341"]
         for join in self.joins:
             command += ["--join", join]
         return command + self.options
