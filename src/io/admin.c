@@ -107,11 +107,10 @@ static void answer_ready(struct admin *admin, struct http_connection *connection
     char body[320];
     struct admin_sample sample;
     admin->config.sample(admin->config.context, &sample);
-    bool map_full = sample.store.used_bytes >= sample.store.limit_bytes / 100 * 99;
     bool space = (sample.unready & NODE_UNREADY_SPACE) != 0;
     add_check(failing, sizeof(failing), (sample.unready & NODE_UNREADY_STORAGE) != 0, "storage");
-    add_check(failing, sizeof(failing), space && !map_full, "disk_space");
-    add_check(failing, sizeof(failing), space && map_full, "map_space");
+    add_check(failing, sizeof(failing), space && !sample.store.map_full, "disk_space");
+    add_check(failing, sizeof(failing), space && sample.store.map_full, "map_space");
     add_check(failing, sizeof(failing), (sample.unready & NODE_UNREADY_DRAINING) != 0, "draining");
     add_check(failing, sizeof(failing), (sample.unready & NODE_UNREADY_CATCHING_UP) != 0,
               "catching_up");

@@ -86,6 +86,7 @@ struct store_lmdb_stats {
     uint64_t oldest_reader_lag; // transactions that the oldest reader pins; 0: none behind
     uint64_t oldest_reader_ms;  // for how long it has been the oldest, at least
     int64_t oldest_reader_pid;  // 0: none
+    bool map_full;              // while STORE_FULL: of its bound, not of the disk
     char problem[STORE_LMDB_ERROR_BYTES]; // why the store is not writable, or empty
 };
 

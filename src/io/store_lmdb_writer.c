@@ -33,6 +33,13 @@ static void set_health(struct store_lmdb *store, enum store_health health, const
     atomic_store(&store->health, health);
 }
 
+static void set_map_full(struct store_lmdb *store, bool map_full)
+{
+    pthread_mutex_lock(&store->mutex);
+    store->stats.map_full = map_full;
+    pthread_mutex_unlock(&store->mutex);
+}
+
 // --------------------------------------------------------------------------------------- one group
 
 static int edit_write(struct store_lmdb *store, MDB_txn *txn, struct store_lmdb_edit *edit)
@@ -96,8 +103,10 @@ static enum weft_status write_failed(struct store_lmdb *store, int code, uint64_
                                                         : "its bound",
                  (unsigned long long)(info.me_mapsize >> 20));
         set_health(store, STORE_FULL, problem);
+        set_map_full(store, true);
         return WEFT_LIMIT;
     }
+    set_map_full(store, false);
     if (is_no_space(disk)) {
         snprintf(problem, sizeof(problem), "no space for data.mdb: %s", strerror(disk));
         set_health(store, STORE_FULL, problem);

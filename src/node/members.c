@@ -31,7 +31,7 @@ struct member *members_find(struct node *node, uint64_t incarnation)
 
 uint32_t members_count(const struct node *node)
 {
-    uint32_t count = 1;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < node->member_count; i++) {
         count += node->members[i]->state == MEMBER_HERE;
     }

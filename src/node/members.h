@@ -31,7 +31,7 @@ static inline bool members_any(const struct node *node)
 {
     return node->pipe_count > 0;
 }
-/// Members that count, this one included.
+/// Other members that are here.
 uint32_t members_count(const struct node *node);
 
 #endif

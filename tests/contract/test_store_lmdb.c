@@ -184,6 +184,7 @@ Test(store_lmdb, a_full_map_refuses_groups_until_there_is_room)
     store_lmdb_stats(store, &stats);
     cr_expect_eq(stats.map_bytes, (uint64_t)map_bytes_max);
     cr_expect_not_null(strstr(stats.problem, "bound of 4 MiB"), "%s", stats.problem);
+    cr_expect(stats.map_full);
     // What is there can be read; what makes room is taken.
     cr_expect(has_numbered(port, 1, value_bytes));
     port->release(port);
@@ -249,6 +250,7 @@ Test(store_lmdb, a_full_disk_refuses_groups_until_there_is_room)
         struct store_lmdb_stats stats;
         store_lmdb_stats(store, &stats);
         cr_expect_not_null(strstr(stats.problem, "No space left"), "%s", stats.problem);
+        cr_expect_not(stats.map_full);
         // Behind it nothing is lost, and a further try fails the same way.
         stage_numbered(port, last + 1, value_bytes);
         cr_expect_eq(commit(store), WEFT_LIMIT);

@@ -80,6 +80,8 @@ def membership():
         names = {json.loads(row).get("node") or json.loads(row).get("name") for row in rows}
         if names != {node.name for node in cluster}:
             raise Failed(f"members: {rows}")
+        wait_until(lambda: json.loads(cluster[0].get("/readyz", port=9340).body) ==
+                   {"ready": True, "failing": [], "degraded": []}, 20, "nothing is degraded")
         weft("cluster", "leave", cluster[2].url)
         if cluster[2].process.wait(30) != 0:
             raise Failed(f"left with {cluster[2].process.returncode}: {cluster[2].tail()}")

@@ -46,7 +46,7 @@ const struct command members_command = {
     .name = "cluster members",
     .arguments = "URL",
     .summary = "Lists the members that a node knows, with state and lag.",
-    .details = "Lag is how many entries of others' feeds a member is behind this node.",
+    .details = "Lag is how many entries a member has told of that this node does not have yet.",
     .examples = {"weft cluster members http://127.0.0.1:9338",
                  "weft cluster members http://127.0.0.1:9338 -o ndjson"},
     .positional_min = 1,
