@@ -13,6 +13,9 @@
 #include "node/subscription.h"
 #include "node/watch.h"
 
+#define LOST_NAMED_MAX                                                                             \
+    1024U // edits of a failed group named one by one; with more, it connects anew
+
 static void clear_group(struct node *node, struct group *group)
 {
     for (uint32_t i = 0; i < group->room_count; i++) {
@@ -114,6 +117,24 @@ static void take_back_rooms(struct node *node, struct group *group, uint64_t fir
     }
 }
 
+/// Names each edit that is lost: a later ack is cumulative, and must not seem to cover them.
+static void refuse_lost(struct node *node, const struct subscription *subscription, uint32_t code)
+{
+    struct client_id client = subscription_client(node, subscription);
+    uint32_t lost = subscription->applied - subscription->durable;
+    if (lost > LOST_NAMED_MAX) {
+        session_close(node, client, WIRE_INTERNAL);
+        return;
+    }
+    for (uint32_t i = 1; i <= lost; i++) {
+        session_error(node, client,
+                      &(struct session_error){.room = subscription->room_number,
+                                              .ref = WIRE_NONE,
+                                              .number = subscription->durable + i,
+                                              .code = code});
+    }
+}
+
 static void refuse_subscriptions(struct node *node, struct group *group, uint32_t code)
 {
     for (uint32_t i = 0; i < group->subscription_count; i++) {
@@ -121,11 +142,7 @@ static void refuse_subscriptions(struct node *node, struct group *group, uint32_
         if (subscription) {
             subscription->group_index = 0;
             subscription->away_index = 0;
-            session_error(node, subscription_client(node, subscription),
-                          &(struct session_error){.room = subscription->room_number,
-                                                  .ref = WIRE_NONE,
-                                                  .number = subscription->durable + 1,
-                                                  .code = code});
+            refuse_lost(node, subscription, code);
             subscription->applied = subscription->durable;
             subscription->waiting_ms = 0;
         }

@@ -106,6 +106,37 @@ Test(journal, a_failed_commit_is_taken_back_and_subscribers_resync)
     author_finish(&author);
 }
 
+Test(journal, each_edit_of_a_failed_commit_is_named_before_a_later_one_is_acked)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    struct author authors[3]; // one connection carries the edits of all
+    rig_greet(rig, 0, 0);
+    uint32_t room = rig_join(rig, 0, document);
+    for (int i = 0; i < 3; i++)
+        author_init(&authors[i], document, 7 + (uint64_t)i);
+    for (uint32_t i = 0; i < 3; i++) {
+        authors[i].number = i;
+        if (i == 2) {
+            sim_store_fail_next(rig->store, WEFT_NO_MEMORY);
+            rig_settle(rig);
+        }
+        author_type(&authors[i], rig, 0, room, "x");
+    }
+    rig_settle(rig);
+    bool named[4] = {false};
+    for (const struct wire_message *message; (message = rig_find(rig, 0, 0)) != NULL;) {
+        if (message->type == WIRE_ERROR && message->number < 4)
+            named[message->number] = true;
+        if (message->type == WIRE_ACK && message->level == 1)
+            cr_assert_eq(message->number, 3);
+    }
+    cr_assert(named[1]);
+    cr_assert(named[2], "an ack of 3 is cumulative");
+    cr_assert_not(named[3]);
+    for (int i = 0; i < 3; i++)
+        author_finish(&authors[i]);
+}
+
 Test(journal, after_a_failed_sync_nothing_is_written_any_more)
 {
     struct rig *rig = rig_start("a", NULL, NULL);
