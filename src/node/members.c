@@ -387,7 +387,9 @@ static void learn(struct node *node, const struct peer_member *known)
         link_pipes(node, member);
         node->members_dirty = true;
     }
-    set_state(node, member, (enum member_state)known->state);
+    if (known->state != PEER_MEMBER_FORGOTTEN || member->pipe_count == 0) {
+        set_state(node, member, (enum member_state)known->state); // who is linked here is not gone
+    }
     if (member->incarnation > node->incarnation) {
         dial_member(node, member);
     }
@@ -442,6 +444,12 @@ struct member *members_heartbeat(struct node *node, const struct peer_message *m
         node_log(node, NODE_LOG_NOTICE, "member_joined", "peer=%s address=%s incarnation=%016llx",
                  member->name, member->gossip_address, (unsigned long long)incarnation);
         link_pipes(node, member);
+    }
+    if (member->state == MEMBER_FORGOTTEN) {
+        member->state = MEMBER_HERE; // it was not gone for good: it speaks
+        node->members_dirty = true;
+        node_log(node, NODE_LOG_NOTICE, "member_returned", "peer=%s address=%s", member->name,
+                 member->gossip_address);
     }
     if (message->flags & PEER_LEAVING) {
         set_state(node, member, MEMBER_LEFT);

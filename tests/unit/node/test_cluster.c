@@ -358,6 +358,26 @@ Test(cluster, leave_and_forget_end_a_membership)
     cr_assert_eq(node_metrics(a->node)->members, 0);
 }
 
+Test(cluster, who_was_forgotten_and_speaks_is_a_member_again)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct rig *c = rig_start("c", NULL, "a");
+    rig_mesh(3000);
+    rig_cut(a, c);
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_FORGET, .document = rig_text("c")});
+    cr_assert_eq(a->response.status, 200);
+    cr_assert(lists(a, "\"forgotten\""));
+    rig_mesh(20000);
+    cr_assert_not(lists(a, "\"forgotten\""));
+    cr_assert_not(lists(b, "\"forgotten\""));
+    cr_assert_eq(node_metrics(a->node)->members, 3);
+    cr_assert_eq(node_metrics(b->node)->members, 3);
+    rig_put(c, document, "heard");
+    rig_mesh(1000);
+    cr_assert(rig_shows(a, document, "heard"));
+}
+
 Test(cluster, a_life_that_is_ahead_of_itself_is_fenced)
 {
     struct rig *a = rig_start("a", NULL, NULL);
