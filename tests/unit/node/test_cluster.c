@@ -371,8 +371,8 @@ Test(cluster, who_was_forgotten_and_speaks_is_a_member_again)
     rig_mesh(20000);
     cr_assert_not(lists(a, "\"forgotten\""));
     cr_assert_not(lists(b, "\"forgotten\""));
-    cr_assert_eq(node_metrics(a->node)->members, 3);
-    cr_assert_eq(node_metrics(b->node)->members, 3);
+    cr_assert_eq(node_metrics(a->node)->members, 2);
+    cr_assert_eq(node_metrics(b->node)->members, 2);
     rig_put(c, document, "heard");
     rig_mesh(1000);
     cr_assert(rig_shows(a, document, "heard"));
