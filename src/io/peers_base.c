@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "io/peers_cut.h"
-
 void peers_base_refuse(struct peers_base *base, nng_pipe pipe, enum seal_verdict verdict)
 {
     pthread_mutex_lock(&base->refusals.lock);
@@ -16,7 +14,7 @@ void peers_base_refuse(struct peers_base *base, nng_pipe pipe, enum seal_verdict
                      sizeof base->refusals.from[verdict]);
     pthread_mutex_unlock(&base->refusals.lock);
     base->tally.refused++;
-    peers_cut(pipe);
+    peers_relay_cut(base->relay, pipe);
 }
 
 void peers_base_tell_refusals(struct peers_base *base)

@@ -10,8 +10,6 @@
 #include <nng/protocol/bus0/bus.h>
 #include <sodium.h>
 
-#include "io/peers_cut.h"
-
 #define SIZE_BYTES 4                                          // before each broadcast
 #define BODY_BYTES_MAX (PEERS_MESSAGE_BYTES_MAX + SIZE_BYTES) // of one nng message
 #define MAILBOX_BYTES_MAX (16U << 20)   // received, not yet delivered: above, receiving pauses
@@ -190,7 +188,7 @@ static uint32_t cut_pipes(struct peers_bus *bus, bool ending,
     }
     pthread_mutex_unlock(&bus->lock);
     for (uint32_t i = 0; i < count; i++) {
-        peers_cut(cut[i]);
+        peers_relay_cut(bus->base->relay, cut[i]);
     }
     return count;
 }

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "io/peers_base.h"
-#include "io/peers_cut.h"
 
 static void pipe_begins(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
@@ -73,7 +72,7 @@ uint32_t peers_pipes_cut(struct peers_pipes *pipes, bool ending)
     }
     pthread_mutex_unlock(&pipes->lock);
     for (uint32_t i = 0; i < count; i++) {
-        peers_cut(cut[i]);
+        peers_relay_cut(pipes->relay, cut[i]);
     }
     return count;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The pipes of one REQ or REP socket: counted, bounded, and ended without harm (io/peers_cut.h).
+// The pipes of one REQ or REP socket: counted, bounded, and ended without harm (io/peers_relay.h).
 #ifndef WEFT_IO_PEERS_PIPES_H
 #define WEFT_IO_PEERS_PIPES_H
 

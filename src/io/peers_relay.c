@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,13 @@
 #include "io/peers_base.h"
 
 #define SCRATCH_BYTES (256U << 10)
+#define FRAME_HEADER_BYTES 8 // the greeting, and the length before each message
+#define HUSH_TICK_MS 10
+#define HUSH_TICKS_MAX 1000 // then nng is not waited for any more
+/// A message that a socket of the loopback may not take at once even when it is empty, and how long
+/// after one the next may still be expected.
+#define LARGE_BYTES (5U << 18)
+#define LARGE_ROW_MS 300
 #define BACKLOG 1024
 #define SERVICE_BYTES 8
 #define HOST_BYTES 256 // a name, and the end of the string
@@ -43,18 +51,42 @@ struct relay_end {
     uv_shutdown_t shutdown;
 };
 
+/// Where nng is in what it writes: a greeting, then messages with their length before them.
+struct relay_frames {
+    bool greeted;
+    uint8_t header[FRAME_HEADER_BYTES];
+    size_t header_size;
+    uint64_t body_left;
+    bool large;        // this one, or the last one
+    uint64_t large_ms; // when a part of a large message came last; 0: never
+};
+
 /// One connection between nng and a peer. Relay's thread; freed when nothing of it is left in the
 /// loop.
 struct relay_link {
     struct peers_relay *relay;
-    struct relay_link *next, **self; // under the relay's lock, as the next two
-    uint16_t inner_port;             // of our inner end when the peer came in, once it is connected
-    char remote[PEERS_ADDRESS_BYTES_MAX];
+    struct relay_link *next, **self; // under the relay's lock, as the next three
+    bool inward;                     // the peer came to us
+    uint16_t inner_port; // the inner end's: ours when the peer came to us, else nng's; 0: not yet
+    char remote[PEERS_ADDRESS_BYTES_MAX]; // when the peer came to us
     struct relay_end inner, outer;
     uv_connect_t connect;
     uv_getaddrinfo_t resolve;
-    uint32_t holds; // open handles, and a lookup under way
-    bool over;      // nothing crosses any more
+    uint32_t holds;           // open handles, and a lookup under way
+    bool over;                // nothing crosses any more
+    bool deaf;                // nothing is read from the peer any more
+    struct relay_frames said; // by nng
+    uv_timer_t hush;
+    bool hushing; // `hush` runs or ran
+    uint32_t hush_ticks;
+};
+
+/// Has a pipe's link ended from any thread.
+struct relay_cut {
+    struct mail mail;
+    struct peers_relay *relay;
+    bool inward;
+    uint16_t inner_port;
 };
 
 /// Bytes that an end did not take at once.
@@ -154,6 +186,76 @@ static void shut_end(struct relay_end *end)
     }
 }
 
+static void follow_frames(struct relay_frames *frames, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        size_t body = size < frames->body_left ? size : (size_t)frames->body_left;
+        frames->body_left -= body;
+        bytes += body;
+        size -= body;
+        if (size == 0) {
+            return;
+        }
+        frames->header[frames->header_size++] = (uint8_t)*bytes++;
+        size--;
+        if (frames->header_size == FRAME_HEADER_BYTES) {
+            for (size_t i = 0; frames->greeted && i < FRAME_HEADER_BYTES; i++) {
+                frames->body_left = frames->body_left << 8 | frames->header[i];
+            }
+            frames->large = frames->body_left >= LARGE_BYTES;
+            frames->greeted = true;
+            frames->header_size = 0;
+        }
+    }
+}
+
+/// Whether nng may see the end now: its last message is out whole, and it is not sending large
+/// ones, of which the next could be half written by now.
+static bool may_end(const struct relay_link *link)
+{
+    int unread = 0;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&link->inner.tcp, &fd) == 0) {
+        (void)ioctl(fd, FIONREAD, &unread);
+    }
+    bool whole = link->said.header_size == 0 && link->said.body_left == 0 && unread == 0;
+    bool row =
+        link->said.large_ms > 0 && uv_now(&link->relay->loop) - link->said.large_ms < LARGE_ROW_MS;
+    return (whole && !row) || link->hush_ticks > HUSH_TICKS_MAX;
+}
+
+static void lose_end(struct relay_end *end);
+
+static void hush_is_closed(uv_handle_t *handle)
+{
+    release(handle->data);
+}
+
+static void tick_hush(uv_timer_t *timer)
+{
+    struct relay_link *link = timer->data;
+    link->hush_ticks++;
+    if (link->outer.open && uv_stream_get_write_queue_size((uv_stream_t *)&link->outer.tcp) > 0) {
+        lose_end(&link->outer); // it takes nothing, so nng cannot come to an end of its message
+    } else if (!link->inner.open || may_end(link)) {
+        shut_end(&link->inner);
+        uv_close((uv_handle_t *)timer, hush_is_closed);
+    }
+}
+
+/// Ends what nng reads as soon as that is harmless.
+static void hush(struct relay_link *link)
+{
+    if (link->hushing || !link->inner.open) {
+        return;
+    }
+    link->hushing = true;
+    link->holds++;
+    uv_timer_init(&link->relay->loop, &link->hush);
+    link->hush.data = link;
+    uv_timer_start(&link->hush, tick_hush, HUSH_TICK_MS, HUSH_TICK_MS);
+}
+
 /// One end is of no use any more. The inner one stays until nng has closed its side; the outer one
 /// until the peer has what nng said last.
 static void lose_end(struct relay_end *end)
@@ -161,7 +263,11 @@ static void lose_end(struct relay_end *end)
     struct relay_link *link = end->link;
     link->over = true;
     close_end(end);
-    shut_end(other_end(end));
+    if (end == &link->outer) {
+        hush(link);
+    } else {
+        shut_end(&link->outer);
+    }
     read_from(other_end(end)); // and forget it
 }
 
@@ -208,6 +314,11 @@ static void came(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         lose_end(from);
         return;
     }
+    if (from == &from->link->inner) {
+        struct relay_frames *said = &from->link->said;
+        follow_frames(said, buffer->base, (size_t)size);
+        said->large_ms = said->large ? uv_now(&from->link->relay->loop) : said->large_ms;
+    }
     if (size == 0 || from->link->over) {
         return;
     }
@@ -231,7 +342,8 @@ static void give_scratch(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer
 /// Reads on, or goes on reading.
 static void read_from(struct relay_end *end)
 {
-    if (end->open) {
+    bool unheard = end == &end->link->outer && end->link->deaf && !end->link->over;
+    if (end->open && !unheard) {
         uv_read_start((uv_stream_t *)&end->tcp, give_scratch, came);
     }
 }
@@ -244,20 +356,24 @@ static uint16_t port_of(const struct sockaddr_storage *address)
     return ntohs(((const struct sockaddr_in *)address)->sin_port);
 }
 
+/// Of a link to a peer that came to us, or to which nng goes.
 static void note_addresses(struct relay_link *link)
 {
-    struct sockaddr_storage local, remote;
-    int local_size = sizeof local, remote_size = sizeof remote;
+    struct sockaddr_storage inner, remote;
+    int inner_size = sizeof inner, remote_size = sizeof remote;
     char host[INET6_ADDRSTRLEN] = "?";
-    if (uv_tcp_getsockname(&link->inner.tcp, (struct sockaddr *)&local, &local_size) != 0 ||
-        uv_tcp_getpeername(&link->outer.tcp, (struct sockaddr *)&remote, &remote_size) != 0) {
-        return;
-    }
-    bool six = remote.ss_family == AF_INET6;
-    uv_ip_name((struct sockaddr *)&remote, host, sizeof host);
+    int failed = link->inward
+                     ? uv_tcp_getsockname(&link->inner.tcp, (struct sockaddr *)&inner, &inner_size)
+                     : uv_tcp_getpeername(&link->inner.tcp, (struct sockaddr *)&inner, &inner_size);
+    bool known = link->inward && uv_tcp_getpeername(&link->outer.tcp, (struct sockaddr *)&remote,
+                                                    &remote_size) == 0;
     pthread_mutex_lock(&link->relay->lock);
-    link->inner_port = port_of(&local);
-    snprintf(link->remote, sizeof link->remote, six ? "[%s]:%u" : "%s:%u", host, port_of(&remote));
+    link->inner_port = failed == 0 ? port_of(&inner) : 0;
+    if (known) {
+        uv_ip_name((struct sockaddr *)&remote, host, sizeof host);
+        snprintf(link->remote, sizeof link->remote,
+                 remote.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, port_of(&remote));
+    }
     pthread_mutex_unlock(&link->relay->lock);
 }
 
@@ -358,13 +474,14 @@ static void connect_inner(struct relay_link *link, const struct relay_gate *gate
     }
 }
 
-static struct relay_link *make_link(struct peers_relay *relay)
+static struct relay_link *make_link(struct peers_relay *relay, bool inward)
 {
     struct relay_link *link = calloc(1, sizeof *link);
     if (link == NULL) {
         return NULL;
     }
     link->relay = relay;
+    link->inward = inward;
     link->inner.link = link->outer.link = link;
     link->connect.data = link;
     pthread_mutex_lock(&relay->lock);
@@ -382,7 +499,7 @@ static struct relay_link *make_link(struct peers_relay *relay)
 static void someone_came(uv_stream_t *listener, int status)
 {
     struct relay_gate *gate = listener->data;
-    struct relay_link *link = status == 0 ? make_link(gate->relay) : NULL;
+    struct relay_link *link = status == 0 ? make_link(gate->relay, gate->inward) : NULL;
     if (link == NULL) {
         return;
     }
@@ -395,6 +512,7 @@ static void someone_came(uv_stream_t *listener, int status)
         connect_inner(link, gate);
     } else {
         uv_tcp_nodelay(&near->tcp, 1);
+        note_addresses(link);
         resolve(link, gate);
     }
 }
@@ -547,39 +665,76 @@ void peers_relay_close_gate(struct peers_relay *relay, uint16_t port)
     }
 }
 
-/// Under the lock. The link that brought a peer to the pipe's socket; NULL when none did.
-static const struct relay_link *find_link(const struct peers_relay *relay, uint16_t port)
+/// Under the lock. The link under a pipe; NULL when there is none.
+static struct relay_link *find_link(const struct peers_relay *relay, bool inward, uint16_t port)
 {
-    const struct relay_link *link = relay->links;
-    while (link != NULL && (port == 0 || link->inner_port != port)) {
+    struct relay_link *link = relay->links;
+    while (link != NULL && (port == 0 || link->inner_port != port || link->inward != inward)) {
         link = link->next;
     }
     return link;
 }
 
-static uint16_t remote_port(nng_pipe pipe)
+static bool came_in(nng_pipe pipe)
 {
-    nng_sockaddr remote = {0};
-    (void)nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote);
-    return peers_address_port(&remote);
+    return nng_dialer_id(nng_pipe_dialer(pipe)) <= 0;
+}
+
+static uint16_t port_at(nng_pipe pipe, const char *end)
+{
+    nng_sockaddr address = {0};
+    (void)nng_pipe_get_addr(pipe, end, &address);
+    return peers_address_port(&address);
 }
 
 bool peers_relay_brought(struct peers_relay *relay, nng_pipe pipe)
 {
-    uint16_t port = remote_port(pipe);
+    uint16_t port = port_at(pipe, NNG_OPT_REMADDR);
     pthread_mutex_lock(&relay->lock);
-    bool brought = find_link(relay, port) != NULL;
+    bool brought = !came_in(pipe) || find_link(relay, true, port) != NULL;
     pthread_mutex_unlock(&relay->lock);
-    return brought || nng_dialer_id(nng_pipe_dialer(pipe)) > 0;
+    return brought;
+}
+
+static void deliver_cut(struct mail *mail, bool live)
+{
+    struct relay_cut *cut = (struct relay_cut *)mail;
+    (void)live;
+    pthread_mutex_lock(&cut->relay->lock);
+    struct relay_link *link = find_link(cut->relay, cut->inward, cut->inner_port);
+    pthread_mutex_unlock(&cut->relay->lock);
+    free(cut);
+    if (link == NULL || link->over) {
+        return; // it is gone, or on its way
+    }
+    link->deaf = true;
+    if (link->outer.open) {
+        uv_read_stop((uv_stream_t *)&link->outer.tcp);
+    }
+    hush(link);
+}
+
+void peers_relay_cut(struct peers_relay *relay, nng_pipe pipe)
+{
+    struct relay_cut *cut = calloc(1, sizeof *cut);
+    if (cut == NULL) {
+        return; // who wants it gone will want it again
+    }
+    cut->mail.deliver = deliver_cut;
+    cut->relay = relay;
+    cut->inward = came_in(pipe);
+    cut->inner_port = port_at(pipe, cut->inward ? NNG_OPT_REMADDR : NNG_OPT_LOCADDR);
+    mailbox_post(&relay->mailbox, &cut->mail);
 }
 
 void peers_relay_show(struct peers_relay *relay, nng_pipe pipe, char *text, size_t size)
 {
-    uint16_t port = remote_port(pipe);
+    uint16_t port = port_at(pipe, NNG_OPT_REMADDR);
+    bool inward = came_in(pipe);
     pthread_mutex_lock(&relay->lock);
-    const struct relay_link *link = find_link(relay, port);
+    const struct relay_link *link = inward ? find_link(relay, true, port) : NULL;
     const struct relay_gate *gate = relay->gates;
-    while (gate != NULL && (gate->inward || gate->port != port)) {
+    while (gate != NULL && (inward || gate->inward || gate->port != port)) {
         gate = gate->next;
     }
     if (link != NULL) {

@@ -10,10 +10,13 @@
 // gone and none is dialed again (nng's issue 616, mended after 1.5.2 by its pull request 1636). A
 // peer that dies while messages go both ways can bring this about.
 //
+// The same happens to a write when the pipe closes between two parts of a large message.
+//
 // So nng talks to this relay only, over the loopback, and the relay ends an inner connection in one
-// way: it ends what nng reads, and goes on taking what nng writes until nng has closed. Then no
-// write of nng fails, and nng closes with no read under way. Bytes are passed on as they come; the
-// relay knows nothing about messages.
+// way: it goes on taking what nng writes, waits for the end of a message there, ends what nng
+// reads, and takes what comes until nng has closed. Then no write of nng fails, and nng closes with
+// no read and no half-done write under way. Nothing else in the process closes pipes that read.
+// Bytes are passed on as they come; of messages the relay knows only where they end.
 //
 // Threads: functions are for the thread that owns the peers unless they say otherwise; the relay
 // has a thread and a libuv loop of its own. May include: io/peers_address.h, nng, libuv, POSIX.
@@ -57,6 +60,10 @@ void peers_relay_close_gate(struct peers_relay *relay, uint16_t port);
 /// Whether a pipe is one that we dialed, or one of a peer that came through here: anything else on
 /// this machine can find nng's port, too. Any thread.
 bool peers_relay_brought(struct peers_relay *relay, nng_pipe pipe);
+/// Ends the link under a pipe: what was read from the peer and what nng has said still arrives,
+/// then nng closes the pipe and reports it gone. Any thread. This is in place of nng_pipe_close(),
+/// and comes before the closing of a dialer or a socket that has pipes.
+void peers_relay_cut(struct peers_relay *relay, nng_pipe pipe);
 /// HOST:PORT of the peer at the other end of a pipe, for log lines. Any thread.
 void peers_relay_show(struct peers_relay *relay, nng_pipe pipe, char *text, size_t size);
 

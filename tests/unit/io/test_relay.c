@@ -165,6 +165,25 @@ static void a_peer_that_resets_ends_what_is_read_and_fails_no_write(void)
     }
 }
 
+static void nng_sees_no_end_while_it_is_in_the_middle_of_a_message(void)
+{
+    static const uint8_t half[8 + 8 + 50] = {[1] = 'S', [2] = 'P', [5] = 0x70, [15] = 100};
+    for (size_t part = 1; part < sizeof half; part += 13) { // within each of greeting, length, body
+        struct bench bench = set_up();
+        char byte;
+        tap_check(send(bench.inner, half, part, MSG_NOSIGNAL) == (ssize_t)part);
+        tap_check(recv(bench.outer, &byte, 1, 0) == 1);
+        reset(bench.outer);
+        struct pollfd end = {.fd = bench.inner, .events = POLLIN};
+        tap_checks(poll(&end, 1, 100) == 0, "after %zu bytes", part);
+        tap_check(send(bench.inner, half + part, sizeof half - part, MSG_NOSIGNAL) >= 0);
+        tap_check(poll(&end, 1, 100) == 0);
+        tap_check(send(bench.inner, half + 16, 50, MSG_NOSIGNAL) == 50);
+        tap_checks(recv(bench.inner, &byte, 1, 0) == 0, "%s", strerror(errno));
+        tear_down(&bench);
+    }
+}
+
 static void what_was_said_last_arrives_before_the_end(void)
 {
     static uint8_t bytes[1 << 20];
@@ -366,6 +385,15 @@ static void a_bus_outlives_peers_that_reset_while_messages_go_both_ways(void)
     peers_relay_destroy(relay_of_bus);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+const char *__lsan_default_suppressions(void);
+/// nng 1.5.2 loses the message that it is writing in the moment in which its pipe is closed.
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libnng";
+}
+#endif
+
 int main(int argc, char **argv)
 {
 #define NAMED(test)                                                                                \
@@ -375,6 +403,7 @@ int main(int argc, char **argv)
     const struct tap_test tests[] = {
         NAMED(bytes_cross_whole_and_in_order_however_late_they_are_read),
         NAMED(a_peer_that_resets_ends_what_is_read_and_fails_no_write),
+        NAMED(nng_sees_no_end_while_it_is_in_the_middle_of_a_message),
         NAMED(what_was_said_last_arrives_before_the_end),
         NAMED(a_gate_leads_to_its_address_by_name_or_number),
         NAMED(a_gate_to_nowhere_ends_what_is_read_and_leaves_nothing_behind),
