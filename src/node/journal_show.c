@@ -34,6 +34,7 @@ static void clear_group(struct node *node, struct group *group)
     group->feed_count = 0;
     group->fresh.size = 0;
     group->failed = false;
+    group->fenced = false;
 }
 
 // ------------------------------------------------------------------------------------------- shown
@@ -64,11 +65,13 @@ static void show_rooms(struct node *node, struct group *group)
 
 static void ack_subscriptions(struct node *node, struct group *group)
 {
+    uint64_t sequence = group->fenced ? 0 : group->own_sequence;
     for (uint32_t i = 0; i < group->subscription_count; i++) {
         struct subscription *subscription = group->subscriptions[i];
         if (subscription) {
             subscription->away_index = 0;
-            edit_durable(node, subscription, group->own_sequence);
+            subscription->resent |= group->fenced;
+            edit_durable(node, subscription, sequence);
         }
     }
     for (uint32_t i = 0; i < group->orphan_count; i++) {
@@ -77,7 +80,8 @@ static void ack_subscriptions(struct node *node, struct group *group)
         session_send(node, group->orphans[i].client, &ack);
     }
     for (uint32_t i = 0; i < group->request_count; i++) {
-        request_committed(node, group->requests[i], group->own_sequence);
+        group->requests[i]->repeated |= group->fenced;
+        request_committed(node, group->requests[i], sequence);
     }
 }
 

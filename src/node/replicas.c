@@ -190,13 +190,23 @@ void replicas_check(struct node *node)
 
 void replicas_refeed(struct node *node)
 {
-    uint64_t barrier = node->awaiting ? replicas_barrier(node) : 0;
+    bool any = node->awaiting || node->awaiting_requests;
+    uint64_t barrier = any ? replicas_barrier(node) : 0;
+    uint64_t sequence = barrier ? 0 : UINT64_MAX; // without memory nobody holds it
     for (struct subscription *subscription = node->awaiting; subscription;
          subscription = subscription->awaiting_next) {
         for (uint32_t i = 0; i < subscription->wait_count; i++) {
-            subscription->waits[i].sequence = 0;
+            subscription->waits[i].sequence = sequence;
             subscription->waits[i].barrier = barrier;
         }
+    }
+    for (struct request *request = node->awaiting_requests; request;
+         request = request->await_next) {
+        request->sequence = sequence;
+        request->barrier = barrier;
+    }
+    for (int i = 0; i < 2; i++) {
+        node->groups[i].fenced = true;
     }
     for (uint32_t i = 0; i < node->member_count; i++) {
         node->members[i]->own_synced = 0;

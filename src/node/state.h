@@ -220,12 +220,12 @@ enum request_state {
 struct request {
     struct request_id id;
     enum request_state state;
-    bool gone;               // the asker left: nothing is answered
-    struct node_ask ask;     // its spans point into `bytes`
-    struct room *room;       // pinned while committing or watching
-    bool created;            // the document did not exist before
-    bool repeated;           // it changed nothing: what it asks for was here already
-    uint16_t status;         // to answer with
+    bool gone;           // the asker left: nothing is answered
+    struct node_ask ask; // its spans point into `bytes`
+    struct room *room;   // pinned while committing or watching
+    bool created;        // the document did not exist before
+    bool repeated;   // no entry of its own shows who holds it: it changed nothing, or was fenced
+    uint16_t status; // to answer with
     struct weft_epoch epoch; // that its edit is in
     uint64_t sequence;       // REQUEST_AWAITING: of the own feed
     uint64_t barrier;
@@ -279,6 +279,7 @@ struct group {
     uint32_t feed_capacity;
     struct weft_buffer fresh; // own entries to broadcast: u32 size, journal value, ...
     bool failed;              // staging failed: its commit is made to fail
+    bool fenced;              // some entries are of a life that was fenced: no sequence of now
 };
 
 // --------------------------------------------------------------------------------------- cluster

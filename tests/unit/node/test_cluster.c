@@ -413,3 +413,46 @@ Test(cluster, a_life_that_is_ahead_of_itself_is_fenced)
     cr_assert(rig_shows(b, document, "text goes on"));
     weft_buffer_finish(&bytes);
 }
+
+Test(cluster, what_a_fenced_life_wrote_is_replicated_only_when_others_hold_it)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct author author;
+    struct weft_buffer bytes;
+    author_init(&author, document, 7);
+    weft_buffer_init(&bytes, NULL);
+    rig_mesh(1000);
+    rig_greet(a, 0, 2);
+    uint32_t room = rig_join(a, 0, document);
+    rig_wait(a, 1000);
+    for (uint32_t i = 0; i < a->bus.count && bytes.size == 0; i++) {
+        struct peer_message message;
+        struct span said = {a->bus.items[i].data, a->bus.items[i].size};
+        cr_assert_eq(peer_decode(&message, said), WEFT_OK);
+        if (message.type != PEER_HEARTBEAT)
+            continue;
+        message.self.prefix += 5;
+        struct pack_writer writer = pack_writer_begin(&bytes);
+        peer_begin(&writer, &message);
+        pack_array(&writer, 0);
+        pack_array(&writer, 0);
+        pack_array(&writer, 0);
+        cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
+    }
+    rig_cut(a, b);
+    author_type(&author, a, 0, room, "x"); // staged under the life that is fenced in this turn
+    rig_step(a, &(struct node_event){
+                    .kind = NODE_PEER_MESSAGE, .pipe = {77}, .bytes = {bytes.data, bytes.size}});
+    cr_assert_eq(node_metrics(a->node)->fences, 1);
+    rig_settle(a);
+    for (const struct wire_message *ack; (ack = rig_find(a, 0, WIRE_ACK)) != NULL;)
+        cr_assert_lt(ack->level, 2, "nobody else holds it");
+    a->linked[b->index] = b->linked[a->index] = true;
+    rig_mesh(5000);
+    const struct wire_message *ack = rig_find(a, 0, WIRE_ACK);
+    cr_assert_not_null(ack);
+    cr_assert_eq(ack->level, 2);
+    weft_buffer_finish(&bytes);
+    author_finish(&author);
+}
