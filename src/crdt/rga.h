@@ -28,6 +28,18 @@ enum { RGA_INITIAL_SIZE_MAX = 16384 };
 /// The visible index of nothing.
 #define RGA_NOT_TYPING UINT32_MAX
 
+/// Keys struck one after another, here: characters that go on with the run inserted last, or
+/// deletes that go on with the tombstone made last. All but the first are only noted here, so that
+/// typing touches the text and this, nothing else; rga_settle() counts them in.
+struct rga_strokes {
+    uint32_t index;  // visible scalars before the caret
+    uint32_t count;  // how many have been noted; all of one kind
+    uint32_t typing; // how many more can be: they need no memory and no other slot
+    uint32_t backward;
+    uint32_t forward;
+    uint8_t *text; // where characters go, behind the last element; NULL: they are deletes
+};
+
 /// Told each change of the visible text, as weft_doc_observer.
 struct rga_observer {
     weft_doc_observer *call; // NULL: nobody
@@ -55,6 +67,7 @@ struct rga {
     // Where typing goes on: the visible index after the element that was inserted last, here, in
     // the last row and at the end of the cursor's slot. RGA_NOT_TYPING after any other change.
     uint32_t typing;
+    struct rga_strokes strokes;
     struct rga_observer observer;
 };
 
@@ -88,10 +101,32 @@ bool rga_reserve(struct rga *rga, const struct rga_need *need);
 /// Gives back what large reservations left over.
 void rga_trim(struct rga *rga);
 
+/// rga_settle() when there is something to do.
+void rga_settle_strokes(struct rga *rga);
+
+/// Counts in the strokes that were only noted. Every function but rga_insert() and rga_delete(),
+/// and every look into the parts of the sequence, expects that this was called since the last edit.
+static inline void rga_settle(struct rga *rga)
+{
+    if (rga->strokes.count > 0)
+        rga_settle_strokes(rga);
+    // What comes now may move the text or the slots.
+    rga->strokes.typing = 0;
+    rga->strokes.backward = 0;
+    rga->strokes.forward = 0;
+}
+
 /// Local edits; see weft/doc.h.
 enum weft_status rga_set_agent(struct rga *rga, uint64_t id);
-enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index, struct span text);
-enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index, uint64_t length);
+static inline enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index,
+                                          struct span text);
+static inline enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index,
+                                          uint64_t length);
+/// rga_insert() and rga_delete() when it is not one more stroke.
+enum weft_status rga_insert_new(struct rga *rga, enum weft_unit unit, uint64_t index,
+                                struct span text);
+enum weft_status rga_delete_new(struct rga *rga, enum weft_unit unit, uint64_t index,
+                                uint64_t length);
 
 /// A row of local edits that must all happen or none.
 struct rga_batch {
@@ -157,6 +192,51 @@ enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slo
 /// Checks every invariant. @return NULL or the sentence of the first that does not hold.
 /// O(n log n), allocates. docs/crdt.md numbers them.
 const char *rga_check(struct rga *rga);
+
+/// Tells the observer, if any.
+static inline void rga_observe(const struct rga *rga, uint64_t index, uint64_t deleted,
+                               struct span text)
+{
+    if (rga->observer.call != NULL)
+        rga->observer.call(rga->observer.context, index, deleted, text.data, text.size);
+}
+
+static inline enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index,
+                                          struct span text)
+{
+    struct rga_strokes *strokes = &rga->strokes;
+    unit = text_unit(&rga->text, unit);
+    if (strokes->typing == 0 || index != strokes->index || unit != WEFT_SCALARS || text.size != 1 ||
+        text.data[0] >= 0x80)
+        return rga_insert_new(rga, unit, index, text);
+    strokes->text[strokes->count++] = text.data[0];
+    strokes->typing--;
+    strokes->index++;
+    rga_observe(rga, index, 0, text);
+    return WEFT_OK;
+}
+
+static inline enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index,
+                                          uint64_t length)
+{
+    struct rga_strokes *strokes = &rga->strokes;
+    unit = text_unit(&rga->text, unit);
+    if (length == 1 && unit == WEFT_SCALARS && strokes->backward > 0 &&
+        index + 1 == strokes->index) {
+        strokes->backward--;
+        strokes->forward = 0;
+        strokes->index--;
+    } else if (length == 1 && unit == WEFT_SCALARS && strokes->forward > 0 &&
+               index == strokes->index) {
+        strokes->forward--;
+        strokes->backward = 0;
+    } else {
+        return rga_delete_new(rga, unit, index, length);
+    }
+    strokes->count++;
+    rga_observe(rga, index, 1, (struct span){NULL, 0});
+    return WEFT_OK;
+}
 
 /// Whether an agent is of the reserved class.
 static inline bool rga_is_reserved(uint64_t agent)

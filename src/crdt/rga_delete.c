@@ -73,47 +73,59 @@ static uint32_t count_slots(const struct rga *rga, struct tree_at at, uint32_t l
     return slots;
 }
 
-// Every slot may need a row; only the first and the last are cut.
+// Every slot may need a row; only the first and the last are cut. And the same for one more slot:
+// rga_expect_deletes().
 static bool reserve(struct rga *rga, struct tree_at at, uint32_t length)
 {
     if (rga->batch)
         return true;
     uint32_t slots = length == 1 ? 1 : count_slots(rga, at, length);
-    return oplog_reserve(&rga->log, slots, 1) && tree_reserve(&rga->tree, 2, 2);
+    return oplog_reserve(&rga->log, slots + 1, 1) && tree_reserve(&rga->tree, 3, 3);
+}
+
+void rga_delete_piece(struct rga *rga, struct tree_at *at, uint32_t length, bool backward)
+{
+    const struct tree_leaf *leaf = tree_leaf(&rga->tree, at->leaf);
+    const struct op *target = oplog_at(&rga->log, leaf->op[at->slot]);
+    uint32_t first = target->seq + (leaf->iv[at->slot] + at->offset - target->iv);
+    backward = backward && length > 1;
+    struct op op = {
+        .agent = rga->local,
+        .seq = agents_at(&rga->agents, rga->local)->next,
+        .lamport = rga->lamport + 1,
+        .bits = op_bits(WEFT_RUN_DELETE, backward, length),
+        .target_agent = target->agent,
+        .target_seq = backward ? first + length - 1 : first,
+    };
+    rga_log_delete(rga, &op);
+    rga_advance(rga, rga->local, op.seq + length, op.lamport + length - 1);
+    *at = tree_delete(&rga->tree, *at, length);
+}
+
+// A tombstone begins where the deleted text did.
+void rga_set_tombstone(struct rga *rga, struct tree_at at, uint32_t index)
+{
+    rga->tree.cursor = (struct tree_at){.leaf = at.leaf, .slot = at.slot};
+    rga->tree.cursor_start = index;
+    rga->typing = RGA_NOT_TYPING;
 }
 
 static void delete_range(struct rga *rga, struct tree_at at, uint32_t index, uint32_t length)
 {
-    struct tree *tree = &rga->tree;
-    uint32_t left = length;
-    while (left > 0) {
+    while (length > 0) {
         at = next_visible(rga, at);
-        const struct tree_leaf *leaf = tree_leaf(tree, at.leaf);
-        uint32_t here = leaf->len[at.slot] - at.offset;
-        here = here < left ? here : left;
-        const struct op *target = oplog_at(&rga->log, leaf->op[at.slot]);
-        struct op op = {
-            .agent = rga->local,
-            .seq = agents_at(&rga->agents, rga->local)->next,
-            .lamport = rga->lamport + 1,
-            .bits = op_bits(WEFT_RUN_DELETE, false, here),
-            .target_agent = target->agent,
-            .target_seq = target->seq + (leaf->iv[at.slot] + at.offset - target->iv),
-        };
-        rga_log_delete(rga, &op);
-        rga_advance(rga, rga->local, op.seq + here, op.lamport + here - 1);
-        at = tree_delete(tree, at, here);
-        left -= here;
+        uint32_t here = tree_leaf(&rga->tree, at.leaf)->len[at.slot] - at.offset;
+        here = here < length ? here : length;
+        rga_delete_piece(rga, &at, here, false);
+        length -= here;
     }
-    // The tombstone begins where the deleted text did.
-    tree->cursor = (struct tree_at){.leaf = at.leaf, .slot = at.slot};
-    tree->cursor_start = index;
-    rga->typing = RGA_NOT_TYPING;
+    rga_set_tombstone(rga, at, index);
 }
 
-enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index, uint64_t length)
+enum weft_status rga_delete_new(struct rga *rga, enum weft_unit unit, uint64_t index,
+                                uint64_t length)
 {
-    unit = text_unit(&rga->text, unit);
+    rga_settle(rga);
     uint64_t total = rga->tree.total.units[unit];
     if (index > total || length > total - index)
         return WEFT_RANGE;
@@ -137,6 +149,8 @@ enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, uint64_t index
     if (!reserve(rga, at, count))
         return WEFT_NO_MEMORY;
     delete_range(rga, at, first, count);
+    if (!rga->batch)
+        rga_expect_deletes(rga);
     rga_observe(rga, first, count, (struct span){NULL, 0});
     return WEFT_OK;
 }

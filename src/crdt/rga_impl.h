@@ -39,6 +39,20 @@ struct tree_at rga_insert_run(struct rga *rga, const struct rga_insertion *inser
 /// @param backward Of length > 1 only.
 void rga_log_delete(struct rga *rga, const struct op *op);
 
+/// Deletes `length` elements of a visible slot from a place on, here; *at becomes the end of the
+/// tombstone that holds them. @param backward The last of them first.
+void rga_delete_piece(struct rga *rga, struct tree_at *at, uint32_t length, bool backward);
+/// The last local edit was a delete, whose tombstone's end is `at`, at visible scalar `index`.
+void rga_set_tombstone(struct rga *rga, struct tree_at at, uint32_t index);
+
+/// The run at rga->typing got `length` more elements, whose text is there already.
+void rga_extend_typing(struct rga *rga, uint32_t length, struct weight weight);
+/// Typing may go on at rga->typing: lets rga_insert() note what comes.
+void rga_expect_typing(struct rga *rga);
+/// Deletes may go on after rga_set_tombstone(): lets rga_delete() note what comes. A row and a slot
+/// must have been reserved.
+void rga_expect_deletes(struct rga *rga);
+
 /// Whether a run keeps the rules that need no past. @param text_known False when its text is not at
 /// hand: runs of the reserved class then need rga_check_initial() later.
 bool rga_run_is_valid(const struct rga *rga, const struct weft_run *run, bool text_known);
@@ -76,14 +90,6 @@ static inline void rga_advance(struct rga *rga, uint32_t agent, uint32_t seq_end
     entry->lamport = lamport_last;
     if (lamport_last > rga->lamport)
         rga->lamport = lamport_last;
-}
-
-/// Tells the observer, if any.
-static inline void rga_observe(const struct rga *rga, uint64_t index, uint64_t deleted,
-                               struct span text)
-{
-    if (rga->observer.call != NULL)
-        rga->observer.call(rga->observer.context, index, deleted, text.data, text.size);
 }
 
 #endif

@@ -96,13 +96,9 @@ static bool extend_run(struct rga *rga, uint32_t index, struct span text, uint32
     if (index != rga->typing || length > text_room(&rga->text) ||
         text_room(&rga->text) == TEXT_PAGE_ELEMENTS)
         return false;
-    struct op *last = oplog_last(&rga->log);
     uint32_t iv = rga->text.length;
     text_append(&rga->text, text, length);
-    oplog_extend(&rga->log, last, length);
-    tree_extend(&rga->tree, rga->tree.cursor, length, text_weigh(&rga->text, iv, length));
-    rga_advance(rga, rga->local, op_seq_end(last), rga->lamport + length);
-    rga->typing += length;
+    rga_extend_typing(rga, length, text_weigh(&rga->text, iv, length));
     return true;
 }
 
@@ -134,35 +130,25 @@ static void insert_new_run(struct rga *rga, uint32_t index, struct tree_at at, s
     rga->typing = index + length;
 }
 
-static bool count_scalars(uint64_t *scalars_out, struct span text)
+enum weft_status rga_insert_new(struct rga *rga, enum weft_unit unit, uint64_t index,
+                                struct span text)
 {
     struct utf8_counts counts;
-    if (text.size == 1 && text.data[0] < 0x80) {
-        *scalars_out = 1;
-        return true;
-    }
-    bool valid = utf8_count(&counts, text);
-    *scalars_out = valid ? counts.scalars : 0;
-    return valid;
-}
-
-enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index, struct span text)
-{
-    uint64_t scalars;
-    unit = text_unit(&rga->text, unit);
+    rga_settle(rga);
     if (index > rga->tree.total.units[unit])
         return WEFT_RANGE;
-    if (!count_scalars(&scalars, text))
+    if (!utf8_count(&counts, text))
         return WEFT_MALFORMED;
-    enum weft_status status = check_local(rga, scalars, scalars);
+    enum weft_status status = check_local(rga, counts.scalars, counts.scalars);
     struct tree_at at = {.leaf = TREE_NONE};
     if (status != WEFT_OK)
         return status;
-    uint32_t length = (uint32_t)scalars;
+    uint32_t length = (uint32_t)counts.scalars;
     if (length > 0 && unit == WEFT_SCALARS) {
         if (!rga->batch && !text_reserve(&rga->text, length, text.size))
             return WEFT_NO_MEMORY;
         if (extend_run(rga, (uint32_t)index, text, length)) {
+            rga_expect_typing(rga);
             rga_observe(rga, index, 0, text);
             return WEFT_OK;
         }
@@ -176,6 +162,7 @@ enum weft_status rga_insert(struct rga *rga, enum weft_unit unit, uint64_t index
     if (unit != WEFT_SCALARS)
         index = tree_index(&rga->tree, WEFT_SCALARS, at);
     insert_new_run(rga, (uint32_t)index, at, text, length);
+    rga_expect_typing(rga);
     rga_observe(rga, index, 0, text);
     return WEFT_OK;
 }

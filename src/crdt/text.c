@@ -94,34 +94,35 @@ bool text_grow(struct text *text, uint64_t elements, uint64_t bytes)
     return true;
 }
 
-// Notes where every 64th of `elements` characters begins and counts those past U+FFFF.
-static void page_index(struct text_page *page, const uint8_t *data, uint32_t elements)
+static void page_set_sample(struct text_page *page, uint32_t element, uint32_t offset)
 {
-    uint32_t offset = page->size;
-    for (uint32_t i = 0; i < elements; i++) {
-        uint32_t element = page->elements + i;
-        if ((element & SAMPLE_MASK) == 0)
-            page->samples[element >> TEXT_SAMPLE_SHIFT] = (struct text_sample){
-                .offset = (uint16_t)offset,
-                .astral = (uint16_t)page->astral,
-            };
-        uint32_t size = utf8_lead_size(data[offset - page->size]);
-        page->astral += size == 4;
-        offset += size;
-    }
+    page->samples[element >> TEXT_SAMPLE_SHIFT] = (struct text_sample){
+        .offset = (uint16_t)offset,
+        .astral = (uint16_t)page->astral,
+    };
 }
 
-void text_append_indexed(struct text *text, struct span utf8, uint32_t elements)
+// Every 64th element begins a sample; characters past U+FFFF are counted.
+void text_index(struct text *text, uint32_t elements, uint32_t size)
 {
     struct text_page *page = text_page(text, text->length);
+    uint32_t element = page->elements;
+    uint32_t end = element + elements;
+    uint32_t offset = page->size;
+    if (size == elements) { // ASCII
+        for (uint32_t i = (element + SAMPLE_MASK) & ~SAMPLE_MASK; i < end; i += SAMPLE_MASK + 1)
+            page_set_sample(page, i, offset + (i - element));
+        return;
+    }
     uint32_t astral = page->astral;
-    page_index(page, utf8.data, elements);
+    for (; element < end; element++) {
+        if ((element & SAMPLE_MASK) == 0)
+            page_set_sample(page, element, offset);
+        uint32_t lead_size = utf8_lead_size(page->data[offset]);
+        page->astral += lead_size == 4;
+        offset += lead_size;
+    }
     text->astral += page->astral - astral;
-    memcpy(page->data + page->size, utf8.data, utf8.size);
-    page->size += (uint32_t)utf8.size;
-    page->elements += elements;
-    text->bytes += (uint32_t)utf8.size;
-    text->length += elements;
 }
 
 // Byte offset of an element in its page, and the astral characters before it.
@@ -136,8 +137,18 @@ static struct text_sample page_seek(const struct text_page *page, uint32_t eleme
         *offset_out = page->size;
         return (struct text_sample){.astral = (uint16_t)page->astral};
     }
-    struct text_sample at = page->samples[element >> TEXT_SAMPLE_SHIFT];
+    uint32_t sample = element >> TEXT_SAMPLE_SHIFT;
+    struct text_sample at = page->samples[sample];
     uint32_t offset = at.offset;
+    uint32_t first = sample << TEXT_SAMPLE_SHIFT;
+    uint32_t next = first + SAMPLE_MASK + 1;
+    bool last = next >= page->elements;
+    uint32_t end = last ? page->size : page->samples[sample + 1].offset;
+    uint32_t elements = last ? page->elements - first : SAMPLE_MASK + 1;
+    if (end - offset == elements) { // ASCII from this sample to the next
+        *offset_out = offset + (element - first);
+        return at;
+    }
     for (uint32_t i = element & SAMPLE_MASK; i > 0; i--) {
         uint32_t size = utf8_lead_size(page->data[offset]);
         at.astral += size == 4;

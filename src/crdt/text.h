@@ -64,8 +64,8 @@ void text_finish(struct text *text);
 
 /// text_reserve() when it is not plain that there is room.
 bool text_grow(struct text *text, uint64_t elements, uint64_t bytes);
-/// text_append() to a page that is not all ASCII.
-void text_append_indexed(struct text *text, struct span utf8, uint32_t elements);
+/// Notes where elements of the last page that are being counted in begin.
+void text_index(struct text *text, uint32_t elements, uint32_t size);
 /// text_weigh() in a page that is not all ASCII.
 struct weight text_weigh_indexed(const struct text_page *page, uint32_t first, uint32_t length);
 
@@ -98,25 +98,29 @@ static inline bool text_reserve(struct text *text, uint64_t elements, uint64_t b
     return text_grow(text, elements, bytes);
 }
 
+/// Counts in what was written behind the last element: valid UTF-8 of `elements` characters, at
+/// most text_room() of them and one at least.
+static inline void text_take(struct text *text, uint32_t elements, uint32_t size)
+{
+    struct text_page *page = text_page(text, text->length);
+    assert(elements > 0 && elements <= text_room(text));
+    assert(size <= page->capacity - page->size);
+    if (page->samples != NULL)
+        text_index(text, elements, size);
+    page->size += size;
+    page->elements += elements;
+    text->bytes += size;
+    text->length += elements;
+}
+
 /// Appends what is valid UTF-8 of `elements` characters, at most text_room() of them and one at
 /// least. Room must have been reserved.
 static inline void text_append(struct text *text, struct span utf8, uint32_t elements)
 {
     struct text_page *page = text_page(text, text->length);
-    assert(elements > 0 && elements <= text_room(text));
     assert(utf8.size <= page->capacity - page->size);
-    if (page->samples != NULL) {
-        text_append_indexed(text, utf8, elements);
-        return;
-    }
-    if (utf8.size == 1)
-        page->data[page->size] = utf8.data[0];
-    else
-        memcpy(page->data + page->size, utf8.data, utf8.size);
-    page->size += (uint32_t)utf8.size;
-    page->elements += elements;
-    text->bytes += (uint32_t)utf8.size;
-    text->length += elements;
+    memcpy(page->data + page->size, utf8.data, utf8.size);
+    text_take(text, elements, (uint32_t)utf8.size);
 }
 
 /// Bytes of [iv, iv + length), which lie in one page. Borrowed until the next append.

@@ -42,7 +42,7 @@ void weft_doc_destroy(struct weft_doc *doc)
 
 struct weft_epoch weft_doc_epoch(const struct weft_doc *doc)
 {
-    return doc->rga->epoch;
+    return doc_rga(doc)->epoch;
 }
 
 int weft_epoch_compare(const struct weft_epoch *a, const struct weft_epoch *b)
@@ -54,27 +54,27 @@ int weft_epoch_compare(const struct weft_epoch *a, const struct weft_epoch *b)
 
 uint64_t weft_doc_next_seq(const struct weft_doc *doc, uint64_t agent)
 {
-    uint32_t index = agents_find(&doc->rga->agents, agent);
-    return index == AGENT_NONE ? 0 : agents_at(&doc->rga->agents, index)->next;
+    uint32_t index = agents_find(&doc_rga(doc)->agents, agent);
+    return index == AGENT_NONE ? 0 : agents_at(&doc_rga(doc)->agents, index)->next;
 }
 
 uint32_t weft_doc_parked(const struct weft_doc *doc)
 {
-    return doc->rga->parking.count;
+    return doc_rga(doc)->parking.count;
 }
 
 enum weft_status weft_doc_digest(struct weft_digest *digest_out, struct weft_doc *doc)
 {
-    return chain_digest(digest_out, doc->rga) ? WEFT_OK : WEFT_NO_MEMORY;
+    return chain_digest(digest_out, doc_rga(doc)) ? WEFT_OK : WEFT_NO_MEMORY;
 }
 
 enum weft_status weft_doc_chain(uint64_t *next_out, uint8_t chain_out[32], struct weft_doc *doc,
                                 uint64_t agent)
 {
-    uint32_t index = agents_find(&doc->rga->agents, agent);
-    if (index == AGENT_NONE || agents_at(&doc->rga->agents, index)->next == 0)
+    uint32_t index = agents_find(&doc_rga(doc)->agents, agent);
+    if (index == AGENT_NONE || agents_at(&doc_rga(doc)->agents, index)->next == 0)
         return WEFT_NOT_FOUND;
-    const struct chain *chain = chain_update(doc->rga, index);
+    const struct chain *chain = chain_update(doc_rga(doc), index);
     if (chain == NULL)
         return WEFT_NO_MEMORY;
     *next_out = chain->next;
@@ -84,5 +84,5 @@ enum weft_status weft_doc_chain(uint64_t *next_out, uint8_t chain_out[32], struc
 
 void weft_doc_observe(struct weft_doc *doc, weft_doc_observer *observer, void *context)
 {
-    doc->rga->observer = (struct rga_observer){.call = observer, .context = context};
+    doc_rga(doc)->observer = (struct rga_observer){.call = observer, .context = context};
 }

@@ -30,12 +30,12 @@ static void note_applied(struct weft_doc *doc, struct weft_apply_result *result,
                          const struct weft_run *run, uint32_t atoms)
 {
     result->atoms_applied += atoms;
-    parking_wake(&doc->rga->parking, run->agent, run->seq + run->length);
+    parking_wake(&doc_rga(doc)->parking, run->agent, run->seq + run->length);
 }
 
 void doc_unpark(struct weft_doc *doc, struct weft_apply_result *result)
 {
-    struct rga *rga = doc->rga;
+    struct rga *rga = doc_rga(doc);
     for (;;) {
         uint32_t index = parking_take(&rga->parking);
         if (index == PARKED_NONE)
@@ -81,7 +81,7 @@ static void park(struct weft_doc *doc, struct weft_apply_result *result, enum we
 {
     enum weft_status status = WEFT_NOT_FOUND;
     if (mode == WEFT_APPLY_PARK)
-        status = parking_add(&doc->rga->parking, run, missing);
+        status = parking_add(&doc_rga(doc)->parking, run, missing);
     if (status == WEFT_OK) {
         result->runs_parked++;
     } else {
@@ -96,7 +96,7 @@ static enum weft_status apply_run(struct weft_doc *doc, struct weft_apply_result
 {
     uint32_t atoms;
     struct weft_id missing;
-    switch (rga_apply(doc->rga, run, &atoms, &missing)) {
+    switch (rga_apply(doc_rga(doc), run, &atoms, &missing)) {
     case RGA_APPLIED:
         note_applied(doc, result, run, atoms);
         break;
@@ -128,7 +128,7 @@ static enum weft_status apply_runs(struct weft_doc *doc, struct weft_apply_resul
 {
     struct delta_reader reader;
     struct weft_run run;
-    enum weft_status status = delta_reader_init(&reader, &doc->rga->allocator, bytes);
+    enum weft_status status = delta_reader_init(&reader, &doc_rga(doc)->allocator, bytes);
     if (status != WEFT_OK)
         return status;
     while (status == WEFT_OK && delta_reader_next(&reader, &run) == WEFT_OK)
@@ -140,7 +140,7 @@ static enum weft_status apply_runs(struct weft_doc *doc, struct weft_apply_resul
 enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct weft_doc *doc,
                                 enum weft_apply_mode mode, const uint8_t *delta, size_t delta_size)
 {
-    struct rga *rga = doc->rga;
+    struct rga *rga = doc_rga(doc);
     struct span bytes = {delta, delta_size};
     struct delta_totals totals;
     enum weft_status status = delta_check(&totals, &rga->allocator, bytes, false);
@@ -180,9 +180,9 @@ enum weft_status weft_delta_measure(struct weft_delta_extent *extent_out, const 
 
 enum weft_status weft_doc_version(struct weft_buffer *out, const struct weft_doc *doc)
 {
-    const struct agents *agents = &doc->rga->agents;
+    const struct agents *agents = &doc_rga(doc)->agents;
     size_t size = out->size;
-    enum weft_status status = version_put_count(out, doc->rga->authors);
+    enum weft_status status = version_put_count(out, doc_rga(doc)->authors);
     for (struct ordmap_at at = ordmap_first(&agents->by_id);
          at.node != ORDMAP_NONE && status == WEFT_OK; at = ordmap_next(&agents->by_id, at)) {
         const struct agent *agent = agents_at(agents, ordmap_value(&agents->by_id, at));
@@ -205,7 +205,7 @@ struct weft_delta_reader {
 // Marks what `version` has as sent.
 static enum weft_status take_version(struct weft_delta_reader *reader, struct span version)
 {
-    struct rga *rga = reader->doc->rga;
+    struct rga *rga = doc_rga(reader->doc);
     struct version_reader entries;
     struct version_entry entry;
     enum weft_status status = version_reader_init(&entries, version);
@@ -225,7 +225,7 @@ static enum weft_status take_version(struct weft_delta_reader *reader, struct sp
 // Where the first row is that has something to send.
 static void find_start(struct weft_delta_reader *reader)
 {
-    struct rga *rga = reader->doc->rga;
+    struct rga *rga = doc_rga(reader->doc);
     // The last row may still grow, even when nothing of it is lacking now.
     reader->row = rga->log.ops.count > 0 ? rga->log.ops.count - 1 : 0;
     for (uint32_t i = 0; i < reader->from_count; i++) {
@@ -240,7 +240,7 @@ static void find_start(struct weft_delta_reader *reader)
 static enum weft_status reader_init(struct weft_delta_reader *reader, const struct weft_doc *doc,
                                     struct span version)
 {
-    const struct rga *rga = doc->rga;
+    const struct rga *rga = doc_rga(doc);
     *reader = (struct weft_delta_reader){.doc = doc, .from_count = rga->agents.pool.count};
     if (reader->from_count == 0)
         return version_check(version);
@@ -257,7 +257,7 @@ static enum weft_status reader_init(struct weft_delta_reader *reader, const stru
 
 static void reader_finish(struct weft_delta_reader *reader)
 {
-    memory_free(&reader->doc->rga->allocator, reader->from,
+    memory_free(&doc_rga(reader->doc)->allocator, reader->from,
                 reader->from != NULL ? reader->from_count * sizeof reader->from[0] : 0);
 }
 
@@ -305,7 +305,7 @@ static size_t rest_of_reserved(const struct rga *rga, uint32_t row)
 // Adds the atoms of the reader's row that are to be sent. Sets *full_out when some did not fit.
 static enum weft_status add_row(struct weft_delta_reader *reader, size_t size_max, bool *full_out)
 {
-    const struct rga *rga = reader->doc->rga;
+    const struct rga *rga = doc_rga(reader->doc);
     struct delta_writer *writer = reader->doc->writer;
     const struct op *op = oplog_at(&rga->log, reader->row);
     uint32_t first = reader->offset;
@@ -336,7 +336,7 @@ static enum weft_status add_row(struct weft_delta_reader *reader, size_t size_ma
 static enum weft_status reader_next(struct weft_buffer *out, struct weft_delta_reader *reader,
                                     size_t size_max)
 {
-    const struct rga *rga = reader->doc->rga;
+    const struct rga *rga = doc_rga(reader->doc);
     struct weft_delta_reader before = *reader;
     enum weft_status status = WEFT_OK;
     bool full = false;
@@ -364,7 +364,7 @@ enum weft_status weft_delta_reader_create(struct weft_delta_reader **reader_out,
                                           const struct weft_doc *doc, const uint8_t *version,
                                           size_t size)
 {
-    struct weft_delta_reader *reader = memory_alloc(&doc->rga->allocator, sizeof *reader);
+    struct weft_delta_reader *reader = memory_alloc(&doc_rga(doc)->allocator, sizeof *reader);
     if (reader == NULL)
         return WEFT_NO_MEMORY;
     enum weft_status status = reader_init(reader, doc, (struct span){version, size});
@@ -387,7 +387,7 @@ void weft_delta_reader_destroy(struct weft_delta_reader *reader)
     if (reader == NULL)
         return;
     reader_finish(reader);
-    memory_free(&reader->doc->rga->allocator, reader, sizeof *reader);
+    memory_free(&doc_rga(reader->doc)->allocator, reader, sizeof *reader);
 }
 
 enum weft_status weft_doc_delta_since(struct weft_buffer *out, const struct weft_doc *doc,
@@ -404,7 +404,7 @@ enum weft_status weft_doc_delta_since(struct weft_buffer *out, const struct weft
 enum weft_status weft_doc_delta_own(struct weft_buffer *out, const struct weft_doc *doc,
                                     uint64_t agent, uint64_t seq_from)
 {
-    struct rga *rga = doc->rga;
+    struct rga *rga = doc_rga(doc);
     uint32_t index = agents_find(&rga->agents, agent);
     if (index == AGENT_NONE || seq_from >= agents_at(&rga->agents, index)->next)
         return WEFT_OK;

@@ -6,19 +6,19 @@
 
 enum weft_status weft_doc_set_agent(struct weft_doc *doc, uint64_t agent)
 {
-    return rga_set_agent(doc->rga, agent);
+    return rga_set_agent(doc_rga(doc), agent);
 }
 
 enum weft_status weft_doc_insert(struct weft_doc *doc, enum weft_unit unit, uint64_t index,
                                  const uint8_t *text, size_t text_size)
 {
-    return rga_insert(doc->rga, unit, index, (struct span){text, text_size});
+    return rga_insert(doc->unsettled, unit, index, (struct span){text, text_size});
 }
 
 enum weft_status weft_doc_delete(struct weft_doc *doc, enum weft_unit unit, uint64_t index,
                                  uint64_t length)
 {
-    return rga_delete(doc->rga, unit, index, length);
+    return rga_delete(doc->unsettled, unit, index, length);
 }
 
 // One edit of a replacement. They come from the end of the text to its start.
@@ -68,15 +68,15 @@ enum weft_status weft_doc_replace_text(struct weft_doc *doc, const uint8_t *text
     struct span wanted = {text, text_size};
     if (!utf8_count(&counts, wanted))
         return WEFT_MALFORMED;
-    weft_buffer_init(&old, &doc->rga->allocator);
-    weft_buffer_init(&edits, &doc->rga->allocator);
+    weft_buffer_init(&old, &doc_rga(doc)->allocator);
+    weft_buffer_init(&edits, &doc_rga(doc)->allocator);
     enum weft_status status = weft_doc_text(&old, doc);
     if (status == WEFT_OK)
-        status = diff_texts(&doc->rga->allocator, (struct span){old.data, old.size}, wanted,
+        status = diff_texts(&doc_rga(doc)->allocator, (struct span){old.data, old.size}, wanted,
                             collect, &edits);
     if (status == WEFT_OK)
-        status =
-            replace(doc->rga, (const void *)edits.data, edits.size / sizeof(struct replacement));
+        status = replace(doc_rga(doc), (const void *)edits.data,
+                         edits.size / sizeof(struct replacement));
     weft_buffer_finish(&edits);
     weft_buffer_finish(&old);
     return status;

@@ -12,10 +12,17 @@
 /// A document. The parts that reading may bring up to date (late counts, caches) are behind
 /// pointers, so that reading takes a const document.
 struct weft_doc {
-    struct rga *rga;
+    struct rga *unsettled;       // only edits look at it like this; see doc_rga()
     struct delta_writer *writer; // scratch of all that encodes
     struct memory *memory;       // counts what the document holds
 };
+
+/// Its sequence, with every edit counted in: what all but the edits themselves look into.
+static inline struct rga *doc_rga(const struct weft_doc *doc)
+{
+    rga_settle(doc->unsettled);
+    return doc->unsettled;
+}
 
 /// Applies what is ready of the runs kept aside, and what that makes ready.
 /// @param result Gets what is applied or left out added to it.

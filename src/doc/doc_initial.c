@@ -37,7 +37,7 @@ static enum weft_status reserve(struct rga *rga, struct span text)
 enum weft_status weft_doc_insert_initial(struct weft_doc *doc, const uint8_t *text,
                                          size_t text_size)
 {
-    struct rga *rga = doc->rga;
+    struct rga *rga = doc_rga(doc);
     struct span rest = {text, text_size};
     enum weft_status status = reserve(rga, rest);
     if (status != WEFT_OK)

@@ -4,7 +4,7 @@
 
 struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc)
 {
-    const struct rga *rga = doc->rga;
+    const struct rga *rga = doc_rga(doc);
     uint64_t length = rga->tree.total.units[WEFT_SCALARS];
     return (struct weft_doc_stats){
         .length = length,
@@ -14,7 +14,7 @@ struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc)
         .spans = rga->tree.slots,
         .agents = rga->authors,
         .parked_runs = rga->parking.count,
-        .memory = doc->memory->used + sizeof *doc + sizeof *doc->rga + sizeof *doc->writer +
+        .memory = doc->memory->used + sizeof *doc + sizeof *doc->unsettled + sizeof *doc->writer +
                   sizeof *doc->memory,
     };
 }
@@ -48,7 +48,7 @@ static struct weft_run run_of(const struct rga *rga, const struct op *op)
 void weft_doc_visit_runs(const struct weft_doc *doc,
                          bool (*visit)(void *context, const struct weft_run *run), void *context)
 {
-    const struct rga *rga = doc->rga;
+    const struct rga *rga = doc_rga(doc);
     for (uint32_t row = 0; row < rga->log.ops.count; row++) {
         struct weft_run run = run_of(rga, oplog_at(&rga->log, row));
         if (!visit(context, &run))
@@ -59,7 +59,7 @@ void weft_doc_visit_runs(const struct weft_doc *doc,
 void weft_doc_visit_spans(const struct weft_doc *doc,
                           bool (*visit)(void *context, const struct weft_span *span), void *context)
 {
-    const struct rga *rga = doc->rga;
+    const struct rga *rga = doc_rga(doc);
     const struct tree *tree = &rga->tree;
     for (uint32_t i = tree->first; i != TREE_NONE; i = tree_leaf(tree, i)->next) {
         const struct tree_leaf *leaf = tree_leaf(tree, i);
@@ -82,5 +82,5 @@ void weft_doc_visit_spans(const struct weft_doc *doc,
 
 const char *weft_doc_check(const struct weft_doc *doc)
 {
-    return rga_check(doc->rga);
+    return rga_check(doc_rga(doc));
 }

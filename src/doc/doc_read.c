@@ -4,12 +4,12 @@
 
 uint64_t weft_doc_length(const struct weft_doc *doc, enum weft_unit unit)
 {
-    return doc->rga->tree.total.units[unit];
+    return doc_rga(doc)->tree.total.units[unit];
 }
 
 enum weft_status weft_doc_text(struct weft_buffer *out, const struct weft_doc *doc)
 {
-    const struct rga *rga = doc->rga;
+    const struct rga *rga = doc_rga(doc);
     const struct tree *tree = &rga->tree;
     enum weft_status status = weft_buffer_reserve(out, tree->total.units[WEFT_UTF8]);
     if (status != WEFT_OK)
@@ -56,7 +56,7 @@ enum weft_status weft_doc_read(const struct weft_doc *doc, enum weft_unit unit, 
                                void (*chunk)(void *context, const uint8_t *text, size_t size),
                                void *context)
 {
-    struct rga *rga = doc->rga;
+    struct rga *rga = doc_rga(doc);
     unit = text_unit(&rga->text, unit);
     uint64_t total = rga->tree.total.units[unit];
     uint64_t first = index;
@@ -91,7 +91,7 @@ enum weft_status weft_doc_read(const struct weft_doc *doc, enum weft_unit unit, 
 enum weft_status weft_doc_id_at(struct weft_id *id_out, const struct weft_doc *doc,
                                 enum weft_unit unit, uint64_t index)
 {
-    struct rga *rga = doc->rga;
+    struct rga *rga = doc_rga(doc);
     struct tree_at at;
     if (!seek(rga, text_unit(&rga->text, unit), index, &at))
         return WEFT_RANGE;
@@ -108,7 +108,7 @@ enum weft_status weft_doc_index_of(uint64_t *index_out, bool *visible_out,
                                    const struct weft_doc *doc, enum weft_unit unit,
                                    struct weft_id id)
 {
-    struct rga *rga = doc->rga;
+    struct rga *rga = doc_rga(doc);
     uint32_t row = rga_find_element(rga, id);
     if (row == OP_NONE)
         return WEFT_NOT_FOUND;

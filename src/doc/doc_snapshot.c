@@ -6,7 +6,7 @@
 enum weft_status weft_doc_snapshot(struct weft_buffer *structure_out, struct weft_buffer *text_out,
                                    struct weft_buffer *tombs_out, const struct weft_doc *doc)
 {
-    return snapshot_encode(structure_out, text_out, tombs_out, doc->writer, doc->rga);
+    return snapshot_encode(structure_out, text_out, tombs_out, doc->writer, doc_rga(doc));
 }
 
 enum weft_status weft_doc_load(struct weft_doc **doc_out, const struct weft_snapshot *snapshot,
@@ -21,7 +21,7 @@ enum weft_status weft_doc_load(struct weft_doc **doc_out, const struct weft_snap
         status = weft_doc_create(&doc, &with_epoch);
     if (status != WEFT_OK)
         return status;
-    status = snapshot_decode(doc->rga, snapshot);
+    status = snapshot_decode(doc_rga(doc), snapshot);
     if (status != WEFT_OK) {
         weft_doc_destroy(doc);
         return status;

@@ -364,3 +364,52 @@ Test(algebra, an_edit_is_a_function_of_the_operations_that_are_held)
         replica_finish(&b);
     }
 }
+
+/// Strikes a key at a caret: a character, backspace, delete, or now and then another place.
+static void strike(struct property *property, struct weft_doc *doc, uint64_t *caret,
+                   uint64_t *length, uint64_t key)
+{
+    static const char *const characters[] = {"a", "b", "\xc3\xa9", "\xf0\x9f\x98\x80"};
+    if (key < 8) {
+        const char *text = characters[key < 6 ? key & 1 : key - 4];
+        CHECK_OK(property,
+                 weft_doc_insert(doc, WEFT_SCALARS, *caret, (const uint8_t *)text, strlen(text)));
+        ++*caret;
+        ++*length;
+    } else if (key < 11 && *caret > 0) {
+        CHECK_OK(property, weft_doc_delete(doc, WEFT_SCALARS, --*caret, 1));
+        --*length;
+    } else if (key < 14 && *caret < *length) {
+        CHECK_OK(property, weft_doc_delete(doc, WEFT_SCALARS, *caret, 1));
+        --*length;
+    } else {
+        *caret = *length * (key & 7) / 8;
+    }
+}
+
+// Keys that follow each other are counted in late; looking at the document counts them in.
+Test(algebra, looking_between_strokes_changes_nothing)
+{
+    for (struct property p = property_start("strokes, looked at or not", 300); property_next(&p);) {
+        struct weft_doc *docs[2];
+        uint64_t carets[2] = {0, 0};
+        uint64_t lengths[2] = {0, 0};
+        uint64_t key = 0;
+        for (size_t i = 0; i < 2; i++) {
+            CHECK_OK(&p, weft_doc_create(&docs[i], NULL));
+            CHECK_OK(&p, weft_doc_set_agent(docs[i], AGENT_A));
+        }
+        for (uint64_t left = random_between(&p.random, 1, 400); left > 0; left--) {
+            if (random_below(&p.random, 4) == 0) // else the same key again
+                key = random_below(&p.random, 20);
+            for (size_t i = 0; i < 2; i++)
+                strike(&p, docs[i], &carets[i], &lengths[i], key);
+            CHECK(&p, weft_doc_length(docs[1], WEFT_SCALARS) == lengths[1], "the length is known");
+        }
+        document_check_sound(&p, docs[0]);
+        document_check_equal(&p, docs[0], docs[1]);
+        CHECK(&p, weft_doc_stats(docs[0]).runs == weft_doc_stats(docs[1]).runs, "the same runs");
+        for (size_t i = 0; i < 2; i++)
+            weft_doc_destroy(docs[i]);
+    }
+}
