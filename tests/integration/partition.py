@@ -22,6 +22,7 @@ def start_in(network, cluster, key):
         node.address = network.address(number)
         node.url = f"http://{node.address}:9338"
         node.gossip = f"tcp://{node.address}:9339"
+        node.admin = f"{node.address}:9340"
         node.prefix = network.prefix(number)
         node.options = ["--cluster-key", key, "--insecure", "--admin-exposed"]
         node.joins = [f"tcp://{network.address(1)}:9339"] if number > 1 else []
