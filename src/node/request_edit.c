@@ -3,7 +3,7 @@
 //
 // A PUT or PATCH that names an agent, a seq and the digest that it was made on makes the same
 // operations wherever it is applied: an edit is a function of the operations that are held, the
-// agent and what is asked. So it can be sent again, anywhere (docs/decisions/0007).
+// agent and what is asked. So it can be sent again, anywhere (docs/decisions/0008).
 #include <string.h>
 
 #include "node/edit.h"

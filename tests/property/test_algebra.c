@@ -331,7 +331,7 @@ static void edit_all(struct property *property, struct weft_doc *const *docs, si
     weft_buffer_finish(&text);
 }
 
-// What lets an edit be sent again to another node: docs/decisions/0007.
+// What lets an edit be sent again to another node: docs/decisions/0008.
 Test(algebra, an_edit_is_a_function_of_the_operations_that_are_held)
 {
     for (struct property p = property_start("same edit, same operations", 300);
