@@ -92,13 +92,9 @@ static double time_remote(struct bench *bench)
     bool ok = true;
     double start = now_ms();
     for (size_t i = 0; ok && i < bench->run_count; i++) {
-        const struct weft_run *run = &bench->runs[i];
-        bool insert = run->kind == WEFT_RUN_INSERT;
-        struct rga_need need = {
-            .runs = 1, .elements = insert ? run->length : 0, .bytes = run->text_size, .agents = 1};
         uint32_t atoms;
         struct weft_id missing;
-        ok = rga_reserve(rga, &need) && rga_apply(rga, run, &atoms, &missing) == RGA_APPLIED;
+        ok = rga_apply_alone(rga, &bench->runs[i], &atoms, &missing) == RGA_APPLIED;
     }
     double elapsed = now_ms() - start;
     rga_finish(rga);

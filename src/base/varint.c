@@ -2,23 +2,20 @@
 // Variable-size integers: the rare long ones.
 #include "base/varint.h"
 
-bool varint_take_long(uint64_t *value_out, struct span *input)
+struct varint varint_read_long(const uint8_t *data, size_t size)
 {
-    uint64_t value = 0;
-    size_t size_max = input->size < VARINT_SIZE_MAX ? input->size : VARINT_SIZE_MAX;
+    struct varint varint = {0, 0};
+    size_t size_max = size < VARINT_SIZE_MAX ? size : VARINT_SIZE_MAX;
     for (size_t i = 0; i < size_max; i++) {
-        uint8_t byte = input->data[i];
+        uint8_t byte = data[i];
         if (i == VARINT_SIZE_MAX - 1 && byte > 1)
-            return false; // past 64 bits
-        value |= (uint64_t)(byte & 0x7f) << 7 * i;
+            return varint; // past 64 bits
+        varint.value |= (uint64_t)(byte & 0x7f) << 7 * i;
         if (byte < 0x80) {
-            if (byte == 0 && i > 0)
-                return false; // not the shortest form
-            *value_out = value;
-            input->data += i + 1;
-            input->size -= i + 1;
-            return true;
+            if (byte != 0 || i == 0) // else it is not the shortest form
+                varint.size = i + 1;
+            return varint;
         }
     }
-    return false;
+    return varint;
 }

@@ -12,8 +12,14 @@
 
 enum { VARINT_SIZE_MAX = 10 };
 
-/// Decodes what does not fit in two bytes; use varint_take().
-bool varint_take_long(uint64_t *value_out, struct span *input);
+/// What was read. Passed in registers, so that what is read from can stay in registers too.
+struct varint {
+    uint64_t value;
+    size_t size; // bytes; 0: malformed
+};
+
+/// Reads what does not fit in three bytes; use varint_take().
+struct varint varint_read_long(const uint8_t *data, size_t size);
 
 /// Takes one integer off the front of `input`. @return false, with nothing taken, when there is no
 /// whole one, it passes 64 bits or is not in the shortest form.
@@ -24,14 +30,22 @@ static inline bool varint_take(uint64_t *value_out, struct span *input)
         input->size--;
         return true;
     }
+    struct varint varint;
     // A last byte of 0 would not be the shortest form.
-    if (input->size > 1 && (uint8_t)(input->data[1] - 1) < 0x7f) {
-        *value_out = (input->data[0] & 0x7fu) | (uint64_t)input->data[1] << 7;
-        input->data += 2;
-        input->size -= 2;
-        return true;
-    }
-    return varint_take_long(value_out, input);
+    if (input->size > 1 && (uint8_t)(input->data[1] - 1) < 0x7f)
+        varint = (struct varint){(input->data[0] & 0x7fu) | (uint64_t)input->data[1] << 7, 2};
+    else if (input->size > 2 && input->data[1] >= 0x80 && (uint8_t)(input->data[2] - 1) < 0x7f)
+        varint = (struct varint){(input->data[0] & 0x7fu) | (input->data[1] & 0x7fu) << 7 |
+                                     (uint64_t)input->data[2] << 14,
+                                 3};
+    else
+        varint = varint_read_long(input->data, input->size);
+    if (varint.size == 0)
+        return false;
+    *value_out = varint.value;
+    input->data += varint.size;
+    input->size -= varint.size;
+    return true;
 }
 
 /// Writes `value`, at most VARINT_SIZE_MAX bytes. @return the bytes written.

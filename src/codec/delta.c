@@ -101,7 +101,7 @@ static bool take_agent(const struct delta_reader *reader, struct span *input, ui
     return true;
 }
 
-static bool take_difference(struct span *input, uint64_t predicted, uint64_t *value_out)
+static inline bool take_difference(struct span *input, uint64_t predicted, uint64_t *value_out)
 {
     uint64_t code;
     if (!varint_take(&code, input))
@@ -232,6 +232,64 @@ enum weft_status delta_reader_next(struct delta_reader *reader, struct weft_run 
     return WEFT_OK;
 }
 
+// The text of a single run, up to the end of the delta.
+static bool is_text(struct span text, uint32_t length)
+{
+    uint64_t size;
+    if (length == 1 && text.size == 1)
+        return text.data[0] < 0x80;
+    return utf8_take(&size, text, length) && size == text.size;
+}
+
+// All that deltas predict from is 0 here but for the seq before the run, which is what its agent
+// has touched last.
+bool delta_read_single(struct weft_run *run_out, struct span bytes)
+{
+    enum { HEAD_SIZE = 3, AGENTS_MAX = 0x80 };
+    if (bytes.size < HEAD_SIZE || bytes.data[0] != DELTA_VERSION || bytes.data[1] != DELTA_SINGLE)
+        return false;
+    const uint8_t *ids = bytes.data + HEAD_SIZE;
+    uint32_t agents = bytes.data[2];
+    if (agents == 0 || agents >= AGENTS_MAX || 8 * agents > bytes.size - HEAD_SIZE)
+        return false;
+    struct span input = {ids + (size_t)8 * agents, bytes.size - HEAD_SIZE - (size_t)8 * agents};
+    uint64_t bits;
+    uint64_t seq = 0;
+    uint64_t target = 0;
+    uint64_t length = 1;
+    if (!varint_take(&bits, &input) || bits >= ROW_ROOT || (bits & ROW_AGENT) != 0 ||
+        (bits & ROW_KIND) > WEFT_RUN_DELETE ||
+        ((bits & ROW_SEQ) != 0 && !take_difference(&input, 0, &seq)))
+        return false;
+    uint64_t lamport = seq + 1;
+    if (((bits & ROW_LAMPORT) != 0 && !take_difference(&input, lamport, &lamport)) ||
+        ((bits & ROW_TARGET_AGENT) != 0 && !varint_take(&target, &input)) || target >= agents ||
+        ((bits & ROW_ONE) == 0 && !varint_take(&length, &input)))
+        return false;
+    uint64_t touched = target == 0 && seq > 0 ? seq - 1 : 0;
+    uint64_t target_seq;
+    if (!take_difference(&input, touched, &target_seq) || target_seq >= DELTA_SEQ_MAX ||
+        length == 0 || length > OP_LENGTH_MAX || seq >= DELTA_SEQ_MAX || lamport >= DELTA_SEQ_MAX)
+        return false;
+    bool insert = (bits & ROW_KIND) == WEFT_RUN_INSERT;
+    if (insert ? !is_text(input, (uint32_t)length) : input.size > 0)
+        return false;
+    bool flag = (bits & ROW_FLAG) != 0;
+    *run_out = (struct weft_run){
+        .kind = insert ? WEFT_RUN_INSERT : WEFT_RUN_DELETE,
+        .left = insert && flag,
+        .backward = !insert && flag,
+        .length = (uint32_t)length,
+        .agent = endian_get_u64(ids),
+        .seq = seq,
+        .lamport = lamport,
+        .target = {endian_get_u64(ids + 8 * target), target_seq},
+        .text = insert ? input.data : NULL,
+        .text_size = insert ? input.size : 0,
+    };
+    return true;
+}
+
 enum weft_status delta_check(struct delta_totals *totals_out,
                              const struct weft_allocator *allocator, struct span bytes,
                              bool text_apart)
@@ -239,7 +297,7 @@ enum weft_status delta_check(struct delta_totals *totals_out,
     struct delta_reader reader;
     struct delta_totals totals = {0};
     uint64_t agent = 0;
-    struct weft_run run = {0};
+    struct weft_run run;
     enum weft_status status = delta_reader_init(&reader, allocator, bytes);
     if (status != WEFT_OK)
         return status;
@@ -261,7 +319,6 @@ enum weft_status delta_check(struct delta_totals *totals_out,
     delta_reader_finish(&reader);
     if (status != WEFT_NOT_FOUND)
         return status;
-    totals.last = run;
     *totals_out = totals;
     return WEFT_OK;
 }

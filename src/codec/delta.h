@@ -68,6 +68,10 @@ void delta_reader_finish(struct delta_reader *reader);
 /// after the last.
 enum weft_status delta_reader_next(struct delta_reader *reader, struct weft_run *run_out);
 
+/// Reads the commonest delta, a keystroke: the single form, an insert or a delete by the first
+/// agent of the table. @return false when it is none of these, or malformed: delta_check() tells.
+bool delta_read_single(struct weft_run *run_out, struct span bytes);
+
 /// What a whole delta holds.
 struct delta_totals {
     uint64_t runs;
@@ -77,7 +81,6 @@ struct delta_totals {
     uint64_t stretches; // of runs of one agent after each other
     uint64_t atoms;
     uint64_t lamport; // greatest of any atom
-    struct weft_run last;
 };
 
 /// Checks all of a delta, which must have its text or not as said. @return as delta_reader_init().

@@ -63,6 +63,12 @@ static inline uint32_t op_seq_end(const struct op *op)
     return op->seq + op_length(op);
 }
 
+/// Whether the atom is of this row.
+static inline bool op_holds(const struct op *op, uint32_t agent, uint32_t seq)
+{
+    return op->agent == agent && seq - op->seq < op_length(op);
+}
+
 /// Id of the nearest ancestor-or-self that is a right child, for the element at `offset` of the
 /// run.
 static inline struct op_key op_right_key(const struct op *op, uint32_t offset)

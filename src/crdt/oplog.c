@@ -69,11 +69,6 @@ uint32_t oplog_append(struct oplog *log, const struct op *op)
     return row;
 }
 
-static bool row_holds(const struct op *op, uint32_t agent, uint32_t seq)
-{
-    return op->agent == agent && seq - op->seq < op_length(op);
-}
-
 // A row of the agent at or before the atom, from the row that was found last downwards; OP_NONE
 // when another agent's are in the way. @param step_out How many rows past it the atom may be,
 // about.
@@ -109,17 +104,15 @@ static uint32_t find_up(const struct oplog *log, uint32_t agent, uint32_t seq, u
     return low;
 }
 
-uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq)
+uint32_t oplog_find_far(struct oplog *log, uint32_t agent, uint32_t seq)
 {
-    if (log->found < log->ops.count && row_holds(oplog_at(log, log->found), agent, seq))
-        return log->found;
-    if (log->found + 1 < log->ops.count && row_holds(oplog_at(log, log->found + 1), agent, seq))
+    if (log->found + 1 < log->ops.count && op_holds(oplog_at(log, log->found + 1), agent, seq))
         return ++log->found;
     uint32_t step;
     uint32_t row = find_near(log, agent, seq, &step);
     if (row != OP_NONE) {
         row = find_up(log, agent, seq, row, step);
-        if (row_holds(oplog_at(log, row), agent, seq)) {
+        if (op_holds(oplog_at(log, row), agent, seq)) {
             log->found = row;
             return row;
         }
@@ -128,7 +121,7 @@ uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq)
     if (start.node == ORDMAP_NONE || ordmap_key(&log->starts, start) >> 32 != agent)
         return OP_NONE;
     row = find_up(log, agent, seq, ordmap_value(&log->starts, start), 1);
-    if (!row_holds(oplog_at(log, row), agent, seq))
+    if (!op_holds(oplog_at(log, row), agent, seq))
         return OP_NONE;
     log->found = row;
     return row;

@@ -41,12 +41,20 @@ bool oplog_add_payload(struct oplog *log, uint32_t *number_out, struct span payl
 void oplog_drop_payload(struct oplog *log);
 /// Room must have been reserved. @return the row's index.
 uint32_t oplog_append(struct oplog *log, const struct op *op);
-/// The row that holds the atom, or OP_NONE.
-uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq);
+/// oplog_find() when the atom is in another row than the last one that was found.
+uint32_t oplog_find_far(struct oplog *log, uint32_t agent, uint32_t seq);
 
 static inline struct op *oplog_at(const struct oplog *log, uint32_t row)
 {
     return POOL_AT(&log->ops, struct op, OPLOG_PAGE_SHIFT, row);
+}
+
+/// The row that holds the atom, or OP_NONE.
+static inline uint32_t oplog_find(struct oplog *log, uint32_t agent, uint32_t seq)
+{
+    if (log->found < log->ops.count && op_holds(oplog_at(log, log->found), agent, seq))
+        return log->found;
+    return oplog_find_far(log, agent, seq);
 }
 
 /// The last row, or NULL.

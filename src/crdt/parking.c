@@ -127,9 +127,9 @@ void parking_retry(struct parking *parking, uint32_t index)
     parking->ready = index;
 }
 
-void parking_wake(struct parking *parking, uint64_t agent, uint64_t next)
+void parking_wake_waiting(struct parking *parking, uint64_t agent, uint64_t next)
 {
-    uint32_t top = parking->count == 0 ? MAP_NONE : map_find(&parking->waiting, agent);
+    uint32_t top = map_find(&parking->waiting, agent);
     if (top == MAP_NONE || parked_at(parking, top)->seq >= next)
         return;
     while (top != PARKED_NONE && parked_at(parking, top)->seq < next) {

@@ -47,8 +47,14 @@ void parking_finish(struct parking *parking);
 enum weft_status parking_add(struct parking *parking, const struct weft_run *run,
                              struct weft_id missing);
 
+/// parking_wake() when any run is here.
+void parking_wake_waiting(struct parking *parking, uint64_t agent, uint64_t next);
 /// Makes the runs ready that wait for an atom of `agent` below `next`.
-void parking_wake(struct parking *parking, uint64_t agent, uint64_t next);
+static inline void parking_wake(struct parking *parking, uint64_t agent, uint64_t next)
+{
+    if (parking->count > 0)
+        parking_wake_waiting(parking, agent, next);
+}
 /// Takes out a run that is ready. @return its index, for which parking_free(), parking_wait() or
 /// parking_retry() must follow; PARKED_NONE when there is none.
 uint32_t parking_take(struct parking *parking);

@@ -146,6 +146,10 @@ void rga_batch_end(struct rga *rga);
 enum rga_outcome rga_apply(struct rga *rga, const struct weft_run *run, uint32_t *atoms_out,
                            struct weft_id *missing_out);
 
+/// rga_apply() that reserves what it needs itself. @return also RGA_NO_MEMORY: nothing changed.
+enum rga_outcome rga_apply_alone(struct rga *rga, const struct weft_run *run, uint32_t *atoms_out,
+                                 struct weft_id *missing_out);
+
 /// The id of the reserved class whose one run is this.
 uint64_t rga_initial_agent(const struct rga *rga, struct weft_id parent, uint64_t lamport,
                            struct span text);

@@ -5,71 +5,29 @@
 #include "base/utf8.h"
 #include "crdt/rga_impl.h"
 
-// The part of a run that is new here.
-struct incoming {
-    uint32_t agent; // AGENT_NONE: not known yet
-    uint32_t next;  // the agent's
-    uint32_t known; // atoms of the run that are known
-    uint32_t seq;   // of the first new atom
-    uint32_t lamport;
-    uint32_t length; // new atoms
-};
+// ------------------------------------------------------------------------------------- typing on
 
-// ------------------------------------------------------------------------------------- the past
-
-static struct incoming incoming_of(struct rga *rga, const struct weft_run *run)
+// Whether a run goes on with the newest element, by the same agent and in the last row, up to the
+// end of a page of text. Nobody can have hung anything on that element; so what comes after it in
+// order is less than it, and its row and its slot just grow. What makes a run valid is in here.
+static inline bool types_on(const struct rga *rga, const struct weft_run *run)
 {
-    struct incoming in = {.agent = agents_find(&rga->agents, run->agent)};
-    if (in.agent != AGENT_NONE)
-        in.next = agents_at(&rga->agents, in.agent)->next;
-    in.known = run->seq < in.next ? in.next - (uint32_t)run->seq : 0;
-    in.seq = (uint32_t)run->seq + in.known;
-    in.lamport = (uint32_t)run->lamport + in.known;
-    in.length = run->length - in.known;
-    return in;
-}
-
-// Whether the run goes on where the known part of it ended.
-static bool continues(const struct rga *rga, const struct weft_run *run, const struct incoming *in)
-{
-    const struct agent *agent = agents_at(&rga->agents, in->agent);
-    return run->kind <= WEFT_RUN_DELETE && !rga_is_reserved(run->agent) &&
-           agent->lamport + 1 == in->lamport;
-}
-
-// ---------------------------------------------------------------------------------- the changes
-
-// The agent's index; it is added if need be.
-static uint32_t admit(struct rga *rga, const struct weft_run *run, const struct incoming *in)
-{
-    return in->agent != AGENT_NONE ? in->agent : agents_add(&rga->agents, run->agent);
-}
-
-// Typing on: see extend_run() in rga_insert.c. The last row is the agent's and ends with the newest
-// element, which nobody can have hung anything on; so what comes after it in order is less than it.
-static bool extend_last(struct rga *rga, const struct weft_run *run, const struct incoming *in,
-                        struct weft_id parent, bool left, struct span text)
-{
-    struct tree *tree = &rga->tree;
-    struct op *last = oplog_last(&rga->log);
-    if (last == NULL || tree->recent.leaf == TREE_NONE || left || last->agent != in->agent ||
-        in->seq == 0 || parent.agent != run->agent || parent.seq != in->seq - 1 ||
-        op_kind(last) != WEFT_RUN_INSERT || op_seq_end(last) != in->seq ||
-        last->lamport + op_length(last) != in->lamport ||
-        last->iv + op_length(last) != rga->text.length ||
-        text_room(&rga->text) == TEXT_PAGE_ELEMENTS || in->length > text_room(&rga->text))
+    const struct op *last = oplog_last(&rga->log);
+    const struct text *text = &rga->text;
+    struct tree_at recent = rga->tree.recent;
+    if (last == NULL || run->kind != WEFT_RUN_INSERT || run->left || recent.leaf == TREE_NONE)
         return false;
-    const struct tree_leaf *leaf = tree_leaf(tree, tree->recent.leaf);
-    uint32_t slot = tree->recent.slot;
-    if (slot >= leaf->count || leaf->op[slot] != rga->log.ops.count - 1 ||
-        leaf->iv[slot] + leaf->len[slot] != rga->text.length)
-        return false;
-    uint32_t iv = rga->text.length;
-    text_append(&rga->text, text, in->length);
-    oplog_extend(&rga->log, last, in->length);
-    tree_extend(tree, tree->recent, in->length, text_weigh(&rga->text, iv, in->length));
-    rga_advance(rga, in->agent, in->seq + in->length, in->lamport + in->length - 1);
-    return true;
+    const struct agent *agent = agents_at(&rga->agents, last->agent);
+    const struct tree_leaf *leaf = tree_leaf(&rga->tree, recent.leaf);
+    return agent->id == run->agent && agent->next == run->seq &&
+           agent->lamport + UINT64_C(1) == run->lamport && run->target.agent == run->agent &&
+           run->target.seq == run->seq - 1 && op_kind(last) == WEFT_RUN_INSERT &&
+           last->iv + op_length(last) == text->length && recent.slot < leaf->count &&
+           leaf->op[recent.slot] == rga->log.ops.count - 1 &&
+           leaf->iv[recent.slot] + leaf->len[recent.slot] == text->length &&
+           text_room(text) < TEXT_PAGE_ELEMENTS && run->length - 1 < text_room(text) &&
+           run->length <= rga->limits.elements_max - text->length &&
+           run->length <= OP_LAMPORT_MAX - agent->lamport && !rga_is_reserved(run->agent);
 }
 
 static void observe_insert(struct rga *rga, struct tree_at last_slot, uint32_t length,
@@ -83,39 +41,85 @@ static void observe_insert(struct rga *rga, struct tree_at last_slot, uint32_t l
     rga_observe(rga, end - length, 0, text);
 }
 
-static enum rga_outcome apply_insert(struct rga *rga, const struct weft_run *run,
-                                     const struct incoming *in, struct weft_id *missing_out)
+static inline void type_on(struct rga *rga, const struct weft_run *run)
 {
-    struct weft_id parent = run->target;
-    bool left = run->left;
+    struct op *last = oplog_last(&rga->log);
     struct span text = {run->text, run->text_size};
-    if (in->known > 0) {
-        size_t skipped = utf8_size(text.data, in->known);
-        text.data += skipped;
-        text.size -= skipped;
-        parent = (struct weft_id){run->agent, in->seq - 1};
-        left = false;
+    uint32_t iv = rga->text.length;
+    text_append(&rga->text, text, run->length);
+    oplog_extend(&rga->log, last, run->length);
+    tree_extend(&rga->tree, rga->tree.recent, run->length, text_weigh(&rga->text, iv, run->length));
+    rga_advance(rga, last->agent, op_seq_end(last), last->lamport + op_length(last) - 1);
+    rga->tree.cursor.leaf = TREE_NONE;
+    rga->typing = RGA_NOT_TYPING;
+    observe_insert(rga, rga->tree.recent, run->length, text);
+}
+
+// -------------------------------------------------------------------------------------- the past
+
+// Whether the run goes on where the known part of it ended, `known` atoms.
+static bool continues(const struct agent *agent, const struct weft_run *run, uint32_t known)
+{
+    return run->kind <= WEFT_RUN_DELETE && !rga_is_reserved(run->agent) &&
+           agent->lamport + UINT64_C(1) == run->lamport + known;
+}
+
+// The run without its first atoms, which are known.
+static struct weft_run without_known(const struct weft_run *run, uint32_t known)
+{
+    struct weft_run rest = *run;
+    rest.seq += known;
+    rest.lamport += known;
+    rest.length -= known;
+    if (run->kind == WEFT_RUN_INSERT) {
+        size_t skipped = utf8_size(run->text, known);
+        rest.text += skipped;
+        rest.text_size -= skipped;
+        rest.target = (struct weft_id){run->agent, rest.seq - 1};
+        rest.left = false;
+    } else if (run->backward) {
+        rest.target.seq -= known;
+    } else {
+        rest.target.seq += known;
     }
-    if (in->length > rga->limits.elements_max - rga->text.length)
-        return RGA_LIMIT;
-    if (extend_last(rga, run, in, parent, left, text)) {
-        observe_insert(rga, rga->tree.recent, in->length, text);
-        return RGA_APPLIED;
-    }
+    return rest;
+}
+
+// ----------------------------------------------------------------------------------- the changes
+
+// The agent's index; it is added if need be.
+static uint32_t admit(struct rga *rga, const struct weft_run *run, uint32_t agent)
+{
+    return agent != AGENT_NONE ? agent : agents_add(&rga->agents, run->agent);
+}
+
+static void advance(struct rga *rga, uint32_t agent, const struct weft_run *run)
+{
+    rga_advance(rga, agent, (uint32_t)run->seq + run->length,
+                (uint32_t)run->lamport + run->length - 1);
+}
+
+static enum rga_outcome apply_insert(struct rga *rga, const struct weft_run *run, uint32_t agent,
+                                     struct weft_id *missing_out)
+{
     uint32_t row;
-    enum rga_outcome outcome = rga_find_parent(rga, parent, in->lamport, &row, missing_out);
+    struct span text = {run->text, run->text_size};
+    if (run->length > rga->limits.elements_max - rga->text.length)
+        return RGA_LIMIT;
+    enum rga_outcome outcome =
+        rga_find_parent(rga, run->target, (uint32_t)run->lamport, &row, missing_out);
     if (outcome != RGA_APPLIED)
         return outcome;
     struct rga_insertion insertion = {
-        .agent = admit(rga, run, in),
-        .seq = in->seq,
-        .lamport = in->lamport,
-        .length = in->length,
+        .agent = admit(rga, run, agent),
+        .seq = (uint32_t)run->seq,
+        .lamport = (uint32_t)run->lamport,
+        .length = run->length,
         .text = text,
     };
-    struct op_key key = {.lamport = in->lamport, .agent = insertion.agent};
-    insertion.place = rga_place_child(rga, row, (uint32_t)parent.seq, left, key);
-    observe_insert(rga, rga_insert_run(rga, &insertion), in->length, text);
+    struct op_key key = {.lamport = insertion.lamport, .agent = insertion.agent};
+    insertion.place = rga_place_child(rga, row, (uint32_t)run->target.seq, run->left, key);
+    observe_insert(rga, rga_insert_run(rga, &insertion), run->length, text);
     return RGA_APPLIED;
 }
 
@@ -138,8 +142,8 @@ static void delete_elements(struct rga *rga, uint32_t iv, uint32_t length)
     }
 }
 
-static enum rga_outcome apply_delete(struct rga *rga, const struct weft_run *run,
-                                     const struct incoming *in, struct weft_id *missing_out)
+static enum rga_outcome apply_delete(struct rga *rga, const struct weft_run *run, uint32_t agent,
+                                     struct weft_id *missing_out)
 {
     struct weft_id highest = {run->target.agent, rga_last_target(run)};
     uint32_t target_agent;
@@ -147,79 +151,115 @@ static enum rga_outcome apply_delete(struct rga *rga, const struct weft_run *run
         *missing_out = highest;
         return RGA_MISSING;
     }
-    uint32_t first = (uint32_t)run->target.seq;
-    bool backward = run->backward && in->length > 1;
     struct op op = {
-        .seq = in->seq,
-        .lamport = in->lamport,
-        .bits = op_bits(WEFT_RUN_DELETE, backward, in->length),
+        .seq = (uint32_t)run->seq,
+        .lamport = (uint32_t)run->lamport,
+        .bits = op_bits(WEFT_RUN_DELETE, run->backward && run->length > 1, run->length),
         .target_agent = target_agent,
-        .target_seq = run->backward ? first - in->known : first + in->known,
+        .target_seq = (uint32_t)run->target.seq,
     };
     if (!rga_targets_are_valid(rga, target_agent, &op))
         return RGA_INVALID;
-    op.agent = admit(rga, run, in);
+    op.agent = admit(rga, run, agent);
     rga_log_delete(rga, &op);
-    rga_advance(rga, op.agent, in->seq + in->length, in->lamport + in->length - 1);
-    uint32_t lowest = backward ? op.target_seq - (in->length - 1) : op.target_seq;
-    uint32_t end = lowest + in->length;
-    while (lowest < end) {
-        struct rga_targets piece = rga_targets_at(rga, target_agent, lowest, end);
-        delete_elements(rga, piece.op->iv + (lowest - piece.op->seq), piece.end - lowest);
-        lowest = piece.end;
+    advance(rga, op.agent, run);
+    uint32_t end = (uint32_t)highest.seq + 1;
+    for (uint32_t seq = end - run->length; seq < end;) {
+        struct rga_targets piece = rga_targets_at(rga, target_agent, seq, end);
+        delete_elements(rga, piece.op->iv + (seq - piece.op->seq), piece.end - seq);
+        seq = piece.end;
     }
     return RGA_APPLIED;
 }
 
 // A kind that this build does not know: stored to be forwarded, with the seqs that it takes.
-static enum rga_outcome apply_unknown(struct rga *rga, const struct weft_run *run,
-                                      const struct incoming *in)
+static enum rga_outcome apply_unknown(struct rga *rga, const struct weft_run *run, uint32_t agent)
 {
     uint32_t payload;
     if (!oplog_add_payload(&rga->log, &payload, (struct span){run->text, run->text_size}))
         return RGA_NO_MEMORY;
     struct op op = {
-        .agent = admit(rga, run, in),
-        .seq = in->seq,
-        .lamport = in->lamport,
-        .bits = op_bits(run->kind, false, in->length),
+        .agent = admit(rga, run, agent),
+        .seq = (uint32_t)run->seq,
+        .lamport = (uint32_t)run->lamport,
+        .bits = op_bits(run->kind, false, run->length),
         .iv = payload,
         .target_agent = AGENT_NONE,
     };
     oplog_append(&rga->log, &op);
-    rga_advance(rga, op.agent, in->seq + in->length, in->lamport + in->length - 1);
+    advance(rga, op.agent, run);
     return RGA_APPLIED;
+}
+
+// A valid run that begins with a new atom.
+static enum rga_outcome apply_new(struct rga *rga, const struct weft_run *run, uint32_t agent,
+                                  uint32_t *atoms_out, struct weft_id *missing_out)
+{
+    enum rga_outcome outcome;
+    if (run->kind == WEFT_RUN_INSERT)
+        outcome = apply_insert(rga, run, agent, missing_out);
+    else if (run->kind == WEFT_RUN_DELETE)
+        outcome = apply_delete(rga, run, agent, missing_out);
+    else
+        outcome = apply_unknown(rga, run, agent);
+    if (outcome == RGA_APPLIED) {
+        *atoms_out = run->length;
+        rga->tree.cursor.leaf = TREE_NONE;
+        rga->typing = RGA_NOT_TYPING;
+    }
+    return outcome;
+}
+
+// Applies a run that does not type on.
+static enum rga_outcome apply_other(struct rga *rga, const struct weft_run *run,
+                                    uint32_t *atoms_out, struct weft_id *missing_out)
+{
+    if (!rga_run_is_valid(rga, run, true))
+        return RGA_INVALID;
+    static const struct agent unknown = {.chain = AGENT_NONE};
+    uint32_t index = agents_find(&rga->agents, run->agent);
+    const struct agent *agent = index == AGENT_NONE ? &unknown : agents_at(&rga->agents, index);
+    if (run->seq > agent->next) {
+        *missing_out = (struct weft_id){run->agent, run->seq - 1};
+        return RGA_MISSING;
+    }
+    uint32_t known = agent->next - (uint32_t)run->seq;
+    if (known >= run->length)
+        return RGA_DUPLICATE;
+    if (known > 0) {
+        if (!continues(agent, run, known))
+            return RGA_CONFLICT;
+        struct weft_run rest = without_known(run, known);
+        return rga_apply(rga, &rest, atoms_out, missing_out);
+    }
+    if (index != AGENT_NONE && run->lamport <= agent->lamport)
+        return RGA_INVALID;
+    if (index == AGENT_NONE && rga->agents.pool.count >= rga->limits.agents_max)
+        return RGA_LIMIT;
+    return apply_new(rga, run, index, atoms_out, missing_out);
 }
 
 enum rga_outcome rga_apply(struct rga *rga, const struct weft_run *run, uint32_t *atoms_out,
                            struct weft_id *missing_out)
 {
-    if (!rga_run_is_valid(rga, run, true))
-        return RGA_INVALID;
-    struct incoming in = incoming_of(rga, run);
-    if (in.known >= run->length)
-        return RGA_DUPLICATE;
-    if (run->seq > in.next) {
-        *missing_out = (struct weft_id){run->agent, run->seq - 1};
-        return RGA_MISSING;
-    }
-    if (in.known > 0 && !continues(rga, run, &in))
-        return RGA_CONFLICT;
-    if (in.agent != AGENT_NONE && in.lamport <= agents_at(&rga->agents, in.agent)->lamport)
-        return RGA_INVALID;
-    if (in.agent == AGENT_NONE && rga->agents.pool.count >= rga->limits.agents_max)
-        return RGA_LIMIT;
-    enum rga_outcome outcome;
-    if (run->kind == WEFT_RUN_INSERT)
-        outcome = apply_insert(rga, run, &in, missing_out);
-    else if (run->kind == WEFT_RUN_DELETE)
-        outcome = apply_delete(rga, run, &in, missing_out);
-    else
-        outcome = apply_unknown(rga, run, &in);
-    if (outcome == RGA_APPLIED) {
-        *atoms_out = in.length;
-        rga->tree.cursor.leaf = TREE_NONE;
-        rga->typing = RGA_NOT_TYPING;
-    }
-    return outcome;
+    if (!types_on(rga, run))
+        return apply_other(rga, run, atoms_out, missing_out);
+    type_on(rga, run);
+    *atoms_out = run->length;
+    return RGA_APPLIED;
+}
+
+enum rga_outcome rga_apply_alone(struct rga *rga, const struct weft_run *run, uint32_t *atoms_out,
+                                 struct weft_id *missing_out)
+{
+    bool insert = run->kind == WEFT_RUN_INSERT;
+    struct rga_need need = {1, insert ? run->length : 0, insert ? run->text_size : 0, 1, 1};
+    if (!types_on(rga, run))
+        return rga_reserve(rga, &need) ? apply_other(rga, run, atoms_out, missing_out)
+                                       : RGA_NO_MEMORY;
+    if (!text_reserve(&rga->text, need.elements, need.bytes))
+        return RGA_NO_MEMORY;
+    type_on(rga, run);
+    *atoms_out = run->length;
+    return RGA_APPLIED;
 }

@@ -27,6 +27,7 @@ void tree_init(struct tree *tree, const struct weft_allocator *allocator,
         .late_leaf = TREE_NONE,
         .cursor = {.leaf = TREE_NONE},
         .recent = {.leaf = TREE_NONE},
+        .near = {.leaf = TREE_NONE},
     };
     pool_init(&tree->leaves, allocator, sizeof(struct tree_leaf), TREE_LEAF_PAGE_SHIFT);
     pool_init(&tree->nodes, allocator, sizeof(struct tree_node), TREE_NODE_PAGE_SHIFT);
@@ -158,14 +159,32 @@ void tree_flush(struct tree *tree)
     tree->late = (struct weight){{0, 0, 0}};
 }
 
-struct tree_at tree_locate(const struct tree *tree, uint32_t iv)
+// Whether a slot, if it is one, holds the element.
+static bool slot_holds(const struct tree_leaf *leaf, uint32_t slot, uint32_t iv)
 {
+    return slot < leaf->count && iv - leaf->iv[slot] < leaf_length(leaf, slot);
+}
+
+struct tree_at tree_locate(struct tree *tree, uint32_t iv)
+{
+    struct tree_at near = tree->near;
+    if (near.leaf != TREE_NONE) {
+        // Those who type or delete go on at the slot where they were, or at one beside it.
+        const struct tree_leaf *leaf = tree_leaf(tree, near.leaf);
+        for (uint32_t slot = near.slot - 1; slot != near.slot + 2; slot++) {
+            if (slot_holds(leaf, slot, iv)) {
+                tree->near.slot = slot;
+                return (struct tree_at){near.leaf, slot, iv - leaf->iv[slot]};
+            }
+        }
+    }
     uint32_t index = ordmap_value(&tree->ids, ordmap_seek(&tree->ids, iv));
     const struct tree_leaf *leaf = tree_leaf(tree, index);
     uint32_t slot = 0;
     while (iv - leaf->iv[slot] >= leaf_length(leaf, slot))
         slot++;
     assert(slot < leaf->count);
+    tree->near = (struct tree_at){.leaf = index, .slot = slot};
     return (struct tree_at){.leaf = index, .slot = slot, .offset = iv - leaf->iv[slot]};
 }
 

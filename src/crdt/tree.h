@@ -83,6 +83,7 @@ struct tree {
     struct tree_at cursor; // leaf TREE_NONE: nowhere
     uint32_t cursor_start;
     struct tree_at recent; // slot of the newest element, to be checked before use
+    struct tree_at near;   // of the last tree_locate() or tree_delete(): where the next may be
 };
 
 /// Allocates nothing. The three stores must outlive the tree.
@@ -116,7 +117,7 @@ struct tree_at tree_insert(struct tree *tree, struct tree_at at, uint32_t op, ui
 struct tree_at tree_delete(struct tree *tree, struct tree_at at, uint32_t length);
 
 /// Where element `iv` stands: before it.
-struct tree_at tree_locate(const struct tree *tree, uint32_t iv);
+struct tree_at tree_locate(struct tree *tree, uint32_t iv);
 
 /// The visible element that holds visible `index`, which must be less than the total.
 /// @param start_out Units before its slot.

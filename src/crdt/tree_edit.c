@@ -381,5 +381,6 @@ struct tree_at tree_delete(struct tree *tree, struct tree_at at, uint32_t length
     for (int unit = 0; unit < 3; unit++)
         weight.units[unit] = 0 - weight.units[unit];
     tree_count(tree, at.leaf, weight);
+    tree->near = (struct tree_at){.leaf = at.leaf, .slot = slot};
     return (struct tree_at){.leaf = at.leaf, .slot = slot, .offset = leaf_length(leaf, slot)};
 }

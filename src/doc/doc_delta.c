@@ -33,7 +33,7 @@ static void note_applied(struct weft_doc *doc, struct weft_apply_result *result,
     parking_wake(&doc_rga(doc)->parking, run->agent, run->seq + run->length);
 }
 
-void doc_unpark(struct weft_doc *doc, struct weft_apply_result *result)
+void doc_unpark_ready(struct weft_doc *doc, struct weft_apply_result *result)
 {
     struct rga *rga = doc_rga(doc);
     for (;;) {
@@ -41,15 +41,9 @@ void doc_unpark(struct weft_doc *doc, struct weft_apply_result *result)
         if (index == PARKED_NONE)
             return;
         struct weft_run run = parking_run(&rga->parking, index);
-        struct rga_need need = {1, run.length, run.text_size, 1, 1};
         uint32_t atoms;
         struct weft_id missing;
-        if (run.kind != WEFT_RUN_INSERT)
-            need = (struct rga_need){1, 0, 0, 1, 1};
-        enum rga_outcome outcome = RGA_NO_MEMORY;
-        if (rga_reserve(rga, &need))
-            outcome = rga_apply(rga, &run, &atoms, &missing);
-        switch (outcome) {
+        switch (rga_apply_alone(rga, &run, &atoms, &missing)) {
         case RGA_NO_MEMORY:
             parking_retry(&rga->parking, index); // with the next delta
             note(result, WEFT_NO_MEMORY);
@@ -90,21 +84,27 @@ static void park(struct weft_doc *doc, struct weft_apply_result *result, enum we
     }
 }
 
-// Applies one run of a delta. Returns what ends the delta, or WEFT_OK.
-static enum weft_status apply_run(struct weft_doc *doc, struct weft_apply_result *result,
-                                  enum weft_apply_mode mode, const struct weft_run *run)
-{
+// What became of one run of a delta.
+struct fate {
+    enum rga_outcome outcome;
     uint32_t atoms;
     struct weft_id missing;
-    switch (rga_apply(doc_rga(doc), run, &atoms, &missing)) {
+};
+
+// Notes it. Returns what ends the delta, or WEFT_OK.
+static enum weft_status note_fate(struct weft_doc *doc, struct weft_apply_result *result,
+                                  enum weft_apply_mode mode, const struct weft_run *run,
+                                  const struct fate *fate)
+{
+    switch (fate->outcome) {
     case RGA_APPLIED:
-        note_applied(doc, result, run, atoms);
+        note_applied(doc, result, run, fate->atoms);
         break;
     case RGA_DUPLICATE:
         result->runs_duplicate++;
         break;
     case RGA_MISSING:
-        park(doc, result, mode, run, missing);
+        park(doc, result, mode, run, fate->missing);
         break;
     case RGA_INVALID:
         note_invalid(result, run, WEFT_INVALID);
@@ -128,12 +128,30 @@ static enum weft_status apply_runs(struct weft_doc *doc, struct weft_apply_resul
 {
     struct delta_reader reader;
     struct weft_run run;
+    struct fate fate;
     enum weft_status status = delta_reader_init(&reader, &doc_rga(doc)->allocator, bytes);
     if (status != WEFT_OK)
         return status;
-    while (status == WEFT_OK && delta_reader_next(&reader, &run) == WEFT_OK)
-        status = apply_run(doc, result, mode, &run);
+    while (status == WEFT_OK && delta_reader_next(&reader, &run) == WEFT_OK) {
+        fate.outcome = rga_apply(doc_rga(doc), &run, &fate.atoms, &fate.missing);
+        status = note_fate(doc, result, mode, &run, &fate);
+    }
     delta_reader_finish(&reader);
+    return status;
+}
+
+// A keystroke is decoded once, and reserves only what it needs.
+static enum weft_status apply_single(struct weft_apply_result *result_out, struct weft_doc *doc,
+                                     enum weft_apply_mode mode, const struct weft_run *run)
+{
+    struct fate fate;
+    fate.outcome = rga_apply_alone(doc_rga(doc), run, &fate.atoms, &fate.missing);
+    if (fate.outcome == RGA_NO_MEMORY)
+        return WEFT_NO_MEMORY;
+    struct weft_apply_result result = {0};
+    enum weft_status status = note_fate(doc, &result, mode, run, &fate);
+    doc_unpark(doc, &result);
+    *result_out = result;
     return status;
 }
 
@@ -142,6 +160,9 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
 {
     struct rga *rga = doc_rga(doc);
     struct span bytes = {delta, delta_size};
+    struct weft_run run;
+    if (delta_read_single(&run, bytes))
+        return apply_single(result_out, doc, mode, &run);
     struct delta_totals totals;
     enum weft_status status = delta_check(&totals, &rga->allocator, bytes, false);
     if (status != WEFT_OK)
@@ -151,10 +172,7 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
     if (!rga_reserve(rga, &need))
         return WEFT_NO_MEMORY;
     struct weft_apply_result result = {0};
-    if (totals.runs == 1)
-        status = apply_run(doc, &result, mode, &totals.last); // a keystroke is decoded once
-    else
-        status = apply_runs(doc, &result, mode, bytes);
+    status = apply_runs(doc, &result, mode, bytes);
     if (status == WEFT_NO_MEMORY)
         return status;
     doc_unpark(doc, &result);
@@ -168,9 +186,14 @@ enum weft_status weft_delta_measure(struct weft_delta_extent *extent_out, const 
                                     size_t delta_size)
 {
     struct weft_allocator allocator = weft_allocator_libc();
+    struct span bytes = {delta, delta_size};
     struct delta_totals totals;
-    enum weft_status status =
-        delta_check(&totals, &allocator, (struct span){delta, delta_size}, false);
+    struct weft_run run;
+    if (delta_read_single(&run, bytes)) {
+        *extent_out = (struct weft_delta_extent){run.length, run.lamport + run.length - 1};
+        return WEFT_OK;
+    }
+    enum weft_status status = delta_check(&totals, &allocator, bytes, false);
     if (status == WEFT_OK)
         *extent_out = (struct weft_delta_extent){totals.atoms, totals.lamport};
     return status;

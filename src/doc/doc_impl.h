@@ -24,8 +24,14 @@ static inline struct rga *doc_rga(const struct weft_doc *doc)
     return doc->unsettled;
 }
 
+/// doc_unpark() when any is ready.
+void doc_unpark_ready(struct weft_doc *doc, struct weft_apply_result *result);
 /// Applies what is ready of the runs kept aside, and what that makes ready.
 /// @param result Gets what is applied or left out added to it.
-void doc_unpark(struct weft_doc *doc, struct weft_apply_result *result);
+static inline void doc_unpark(struct weft_doc *doc, struct weft_apply_result *result)
+{
+    if (doc->unsettled->parking.ready != PARKED_NONE)
+        doc_unpark_ready(doc, result);
+}
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <weft/version.h>
 
+#include "codec/delta.h"
 #include "tests/support/allocator.h"
 #include "tests/support/deltas.h"
 #include "tests/support/documents.h"
@@ -402,4 +403,78 @@ Test(hostile, a_failed_allocation_anywhere_changes_nothing_and_leaks_nothing)
         cr_assert(sound, "allocation %llu: the document is not as it was",
                   (unsigned long long)call);
     }
+}
+
+static struct weft_run random_run(struct random *random)
+{
+    static const char *const texts[] = {"a", "\xc3\xa9", "ab", "a\xe2\x82\xac",
+                                        "\xf0\x9f\x98\x80!"};
+    static const uint64_t greats[] = {200, 20000, UINT64_C(1) << 33, UINT64_C(1) << 49};
+    uint64_t great = greats[random_below(random, 4)];
+    struct weft_run run = {
+        .kind = (uint8_t)(random_permille(random, 100) ? 4 : random_below(random, 2)),
+        .length = (uint32_t)random_between(random, 1, 3),
+        .agent = random_between(random, 1, 2),
+        .seq = random_below(random, great),
+        .target = {random_between(random, 1, 2), random_below(random, great)},
+    };
+    run.lamport = random_permille(random, 500) ? run.seq + 1 : random_below(random, great);
+    if (random_permille(random, 500))
+        run.target = (struct weft_id){run.agent, run.seq - 1};
+    if (run.kind == WEFT_RUN_INSERT) {
+        const char *text = texts[random_below(random, sizeof(texts) / sizeof(*texts))];
+        run.text = (const uint8_t *)text;
+        run.text_size = strlen(text);
+        run.left = random_permille(random, 300);
+    } else if (run.kind == WEFT_RUN_DELETE) {
+        run.backward = random_permille(random, 300);
+    }
+    return run;
+}
+
+/// Turns a delta of one short run into the single form: without its count of rows and four sizes.
+static void make_single(struct weft_buffer *delta)
+{
+    size_t columns = 3 + (size_t)8 * delta->data[2];
+    memmove(delta->data + columns, delta->data + columns + 5, delta->size - columns - 5);
+    delta->size -= 5;
+    delta->data[1] = 1;
+}
+
+static bool runs_are_equal(const struct weft_run *a, const struct weft_run *b)
+{
+    return a->kind == b->kind && a->left == b->left && a->backward == b->backward &&
+           a->length == b->length && a->agent == b->agent && a->seq == b->seq &&
+           a->lamport == b->lamport && a->target.agent == b->target.agent &&
+           a->target.seq == b->target.seq && a->text == b->text && a->text_size == b->text_size;
+}
+
+Test(hostile, what_is_read_as_a_keystroke_is_what_the_reader_of_deltas_reads)
+{
+    struct weft_allocator allocator = weft_allocator_libc();
+    struct weft_buffer delta;
+    uint64_t read = 0;
+    weft_buffer_init(&delta, NULL);
+    for (struct property p = property_start("a keystroke is a delta", 20000); property_next(&p);) {
+        struct weft_run run = random_run(&p.random);
+        delta.size = 0;
+        delta_of_runs(&delta, &run, 1);
+        make_single(&delta);
+        if (random_permille(&p.random, 700))
+            mutate(&p.random, &delta);
+        struct span bytes = {delta.data, delta.size};
+        struct weft_run quick;
+        struct weft_run slow;
+        struct delta_reader reader;
+        if (!delta_read_single(&quick, bytes))
+            continue;
+        read++;
+        CHECK(&p, delta_reader_init(&reader, &allocator, bytes) == WEFT_OK, "no delta");
+        CHECK(&p, delta_reader_next(&reader, &slow) == WEFT_OK, "no run");
+        CHECK(&p, delta_reader_next(&reader, &run) == WEFT_NOT_FOUND, "something follows");
+        CHECK(&p, runs_are_equal(&quick, &slow), "another run");
+        delta_reader_finish(&reader);
+    }
+    cr_assert_gt(read, 100);
+    weft_buffer_finish(&delta);
 }
