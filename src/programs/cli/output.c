@@ -38,6 +38,12 @@ void output_row(struct output *output, json_t *row)
     }
 }
 
+/// U+0080 to U+009F: terminals may take them for commands, as they do ESC.
+static bool is_c1(const uint8_t *utf8)
+{
+    return utf8[0] == 0xc2 && utf8[1] >= 0x80 && utf8[1] < 0xa0;
+}
+
 /// A value as a cell: one line.
 static void format_cell(char *cell_out, const json_t *value)
 {
@@ -59,8 +65,12 @@ static void format_cell(char *cell_out, const json_t *value)
         snprintf(cell_out, CELL_BYTES, "-");
         break;
     }
-    for (char *at = cell_out; *at != '\0'; at++)
-        *at = (unsigned char)*at < 32 || *at == 127 ? '?' : *at;
+    for (char *at = cell_out; *at != '\0'; at++) {
+        if (is_c1((const uint8_t *)at))
+            at[0] = at[1] = '?';
+        else if ((unsigned char)*at < 32 || *at == 127)
+            *at = '?';
+    }
 }
 
 /// Characters that a cell takes on a terminal, near enough: one for each scalar.
@@ -188,6 +198,8 @@ void print_excerpt(const uint8_t *text, size_t size, size_t width)
             printf("\\%c", byte);
         else if (byte < 32 || byte == 127)
             printf("\\x%02x", byte);
+        else if (at + 1 < size && is_c1(text + at))
+            printf("\\x%02x", text[++at]);
         else
             putchar(byte);
         at++;

@@ -23,7 +23,7 @@
 #define SERVE_GOSSIP_DEFAULT "tcp://127.0.0.1:9339"
 #define SERVE_ADMIN_DEFAULT "127.0.0.1:9340"
 #define SERVE_DATA_DEFAULT "./data"
-#define SERVE_DRAIN_MS 10000
+#define SERVE_DRAIN_MS 8000 // of the ten seconds until all is closed
 
 /// Exit codes, as of all commands.
 enum serve_exit {

@@ -94,13 +94,17 @@ class Editor:
             self.replica.set_agent(self.agent)
 
     def send_lacking(self, version):
+        """All that the node lacks; then own edits that were never acked, which it may have from a peer
+        and not yet on its disk: its ack says when they are."""
         for delta in self.replica.lacking(version, self._delta_bytes()):
             self._send_delta(delta)
+        acked = max((seq for got, seq in self.ledger.acked.items() if got >= DURABLE), default=0)
+        own = self.replica.own(self.agent, acked)
+        if own:
+            self._send_delta(own)
         self.sent_seq = self.replica.next_seq(self.agent)
         if self.number:
             self.sent[self.number] = self.sent_seq
-        else:  # it lacks nothing, and what JOINED names is on its disk
-            self.ledger.told(DURABLE, self.sent_seq)
 
     def _delta_bytes(self):
         return max(32 << 10, self.limits.get("frame_bytes", 65536) - 64)
