@@ -75,9 +75,11 @@ static void print_head(const json_t *head)
     for (; walk != NULL; walk = json_object_iter_next((json_t *)(uintptr_t)head, walk)) {
         key = json_object_iter_key(walk);
         value = json_object_iter_value(walk);
-        if (json_is_string(value))
-            printf("%-12s %s\n", key, json_string_value(value));
-        else if (json_is_integer(value))
+        if (json_is_string(value)) {
+            printf("%-12s ", key);
+            print_tame(json_string_value(value));
+            putchar('\n');
+        } else if (json_is_integer(value))
             printf("%-12s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
     }
     json_t *version = json_object_get(head, "version");

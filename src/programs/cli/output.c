@@ -44,6 +44,21 @@ static bool is_c1(const uint8_t *utf8)
     return utf8[0] == 0xc2 && utf8[1] >= 0x80 && utf8[1] < 0xa0;
 }
 
+/// A byte of text as it is shown: '?' stands for what a terminal might take for a command.
+static char tame(const char *at)
+{
+    bool control = (unsigned char)*at < 32 || *at == 127;
+    return control || is_c1((const uint8_t *)at) ? '?' : *at;
+}
+
+void print_tame(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        putchar(tame(at));
+        at += is_c1((const uint8_t *)at);
+    }
+}
+
 /// A value as a cell: one line.
 static void format_cell(char *cell_out, const json_t *value)
 {
@@ -65,12 +80,13 @@ static void format_cell(char *cell_out, const json_t *value)
         snprintf(cell_out, CELL_BYTES, "-");
         break;
     }
-    for (char *at = cell_out; *at != '\0'; at++) {
-        if (is_c1((const uint8_t *)at))
-            at[0] = at[1] = '?';
-        else if ((unsigned char)*at < 32 || *at == 127)
-            *at = '?';
+    char *to = cell_out;
+    for (const char *at = cell_out; *at != '\0'; at++) {
+        bool two = is_c1((const uint8_t *)at);
+        *to++ = tame(at);
+        at += two;
     }
+    *to = '\0';
 }
 
 /// Characters that a cell takes on a terminal, near enough: one for each scalar.
