@@ -42,6 +42,7 @@ def commands():
         shown = weft("ls", url, "-o", "table").stdout + weft("dump", url, "c1 \u009b31m", "--runs").stdout
         if b"c1 ?31m" not in shown or b"\xc2\x9b" in shown:
             raise Failed(f"a control character for a terminal: {shown!r}")
+        node.request("DELETE", node.document("c1 \u009b31m"))
         free = "http://127.0.0.1:1"
         refuse(1, "unknown", "cat", url, "unknown")
         refuse(1, "unknown", "cat", data, "unknown")
