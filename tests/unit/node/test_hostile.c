@@ -125,6 +125,7 @@ static void refuse_run(struct rig *rig, uint32_t room, uint32_t number, const st
     cr_assert_not_null(error, "run %u was taken", number);
     cr_assert_eq(error->code, WIRE_TOO_LARGE);
     cr_assert_eq(error->number, number);
+    weft_buffer_finish(&delta);
     rig_put(rig, document, number % 2 == 1 ? "it can" : "still be edited");
     cr_assert_eq(rig->response.status, 200);
 }
