@@ -146,7 +146,7 @@ def directories():
         cluster.start()
         node = cluster[0]
         for number in range(50):
-            weft("put", node.url, f"d{number}", stdin=b"text " * 400)
+            node.request("PUT", node.document(f"d{number}"), body=b"text " * 400)
         node.stop()
         data = next(name for name in os.listdir(node.data)
                     if os.path.getsize(os.path.join(node.data, name)) > 100000)

@@ -41,7 +41,8 @@ def a_fourth_joins_empty():
     with Cluster(3) as cluster:
         cluster.start()
         for number in range(40):
-            weft("put", cluster[number % 3].url, f"d/{number}", stdin=f"text {number}\n".encode())
+            node = cluster[number % 3]
+            node.request("PUT", node.document(f"d/{number}"), body=f"text {number}\n".encode())
         node = cluster.add()
         node.joins = [cluster[2].gossip]
         node.start()

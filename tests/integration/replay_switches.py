@@ -7,7 +7,7 @@ import os
 import subprocess
 
 from support.cluster import BINARY, Cluster, Failed, environment, wait_until, weft
-from support.tap import Skip, run, slow
+from support.tap import Skip, run, sanitized, slow
 
 
 def traces_folder():
@@ -69,14 +69,17 @@ def generated():
     with Cluster(3) as cluster:
         cluster.start()
         path = f"{cluster.folder}/trace.json.gz"
-        made = weft("trace", "generate", "--edits", "60000", "--authors", "1", "--seed", "7")
+        edits = 20000 if sanitized() else 60000
+        made = weft("trace", "generate", "--edits", edits, "--authors", "1", "--seed", "7")
         with open(path, "wb") as trace:
             trace.write(made.stdout)
-        play(cluster, path, 2000, len(final_text(path)) // 3)
+        play(cluster, path, edits // 30, len(final_text(path)) // 3)
 
 
 def paper():
     """automerge-paper over three nodes, likewise"""
+    if sanitized():
+        raise Skip("too long when sanitized")
     folder = traces_folder()
     path = folder and f"{folder}/sequential/automerge-paper.json.gz"
     if not path or not os.path.exists(path):

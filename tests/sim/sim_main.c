@@ -31,9 +31,9 @@
 #endif
 
 #define SEED_SECONDS_MAX (SANITIZED ? 300u : 60u) // of real time; a seed takes about half of one
-#define TWICE_EVERY 10    // every so many seeds run twice, to see that one seed is one history
-#define KEPT_MAX 1000     // seeds in a file
-#define SANITIZED_EVERY 8 // of a range, under a sanitizer only every so many seeds run
+#define TWICE_EVERY 10     // every so many seeds run twice, to see that one seed is one history
+#define KEPT_MAX 1000      // seeds in a file
+#define SANITIZED_EVERY 16 // of a range, under a sanitizer only every so many seeds run
 
 struct totals {
     uint64_t seeds;

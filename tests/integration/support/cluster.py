@@ -174,10 +174,11 @@ class Node:
 
     def members(self):
         """Names of the members that this node counts as up, itself included."""
-        result = weft("cluster", "members", self.url, "-o", "ndjson", check=False,
-                      prefix=self.prefix)
-        rows = [json.loads(line) for line in result.stdout.splitlines() if line.strip()]
-        return {row.get("node") or row.get("name") for row in rows if row.get("up")}
+        try:
+            rows = json.loads(self.get("/v1/cluster/members").body)["members"]
+        except OSError:
+            return set()
+        return {row["name"] for row in rows if row["state"] in ("up", "self")}
 
 
 class Cluster:

@@ -20,9 +20,15 @@ def complain(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def sanitized():
+    """Whether the programs under test are sanitized, which makes each of them some five times as slow."""
+    return "NODES_ASAN_OPTIONS" in os.environ
+
+
 def rounds(default):
-    """How often a scenario with random moments repeats; WEFT_ROUNDS says otherwise."""
-    return int(os.environ.get("WEFT_ROUNDS", default))
+    """How often a scenario with random moments repeats, a quarter of it when sanitized; WEFT_ROUNDS
+    says otherwise."""
+    return int(os.environ.get("WEFT_ROUNDS") or default // (4 if sanitized() else 1))
 
 
 def slow():
