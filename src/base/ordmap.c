@@ -11,7 +11,7 @@ static const struct ordmap_at nowhere = {.node = ORDMAP_NONE, .slot = 0};
 
 void ordmap_init(struct ordmap *map, const struct weft_allocator *allocator)
 {
-    *map = (struct ordmap){.root = ORDMAP_NONE};
+    *map = (struct ordmap){.root = ORDMAP_NONE, .last = ORDMAP_NONE};
     pool_init(&map->nodes, allocator, sizeof(struct ordmap_node), ORDMAP_PAGE_SHIFT);
 }
 
@@ -129,6 +129,8 @@ static uint32_t node_split_insert(struct ordmap *map, uint32_t index, uint32_t s
     struct ordmap_node *right = ordmap_node(map, right_index);
     right->next = left->next;
     left->next = right_index;
+    if (map->last == index)
+        map->last = right_index;
     uint32_t kept =
         slot == ORDMAP_FANOUT && right->next == ORDMAP_NONE ? ORDMAP_FANOUT : ORDMAP_FANOUT / 2;
     right->count = left->count - kept;
@@ -154,12 +156,29 @@ static void grow_root(struct ordmap *map, uint32_t right)
     map->inner++;
 }
 
+// A key greater than all, where there is room for it.
+static bool append(struct ordmap *map, uint64_t key, uint32_t value)
+{
+    if (map->last == ORDMAP_NONE)
+        return false;
+    struct ordmap_node *node = ordmap_node(map, map->last);
+    if (node->count == ORDMAP_FANOUT || key <= node->key[node->count - 1])
+        return false;
+    node->key[node->count] = key;
+    node->value[node->count++] = value;
+    return true;
+}
+
 void ordmap_put(struct ordmap *map, uint64_t key, uint32_t value)
 {
     uint32_t path[ORDMAP_HEIGHT_MAX];
     uint32_t slots[ORDMAP_HEIGHT_MAX];
-    if (map->root == ORDMAP_NONE)
+    if (append(map, key, value))
+        return;
+    if (map->root == ORDMAP_NONE) {
         map->root = node_create(map);
+        map->last = map->root;
+    }
     uint32_t index = map->root;
     for (uint32_t level = map->height; level > 0; level--) {
         struct ordmap_node *node = ordmap_node(map, index);

@@ -32,6 +32,7 @@ struct ordmap_node {
 struct ordmap {
     struct pool nodes;
     uint32_t root;
+    uint32_t last;   // the rightmost leaf
     uint32_t height; // levels above the leaves
     uint32_t inner;  // nodes that are no leaves
     // Room for so many puts is there as long as the map has so many nodes.
