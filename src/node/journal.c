@@ -33,6 +33,7 @@ void journal_finish(struct node *node)
         node_free(node, group->requests, group->request_capacity * sizeof(struct request *));
         node_free(node, group->orphans, group->orphan_capacity * sizeof *group->orphans);
         node_free(node, group->feeds, group->feed_capacity * sizeof *group->feeds);
+        node_free(node, group->pruned, group->pruned_capacity * sizeof(struct document *));
         weft_buffer_finish(&group->fresh);
     }
     queue_finish(&node->gather);

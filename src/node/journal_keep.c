@@ -209,6 +209,24 @@ static bool is_merged(struct prune *prune, struct span name, uint64_t number)
     return document->through != UINT64_MAX && document->through >= number;
 }
 
+/// Notes that a document's entry goes. Its number is kept until that is on disk: if it does not
+/// come there, the entry is still needed.
+static enum weft_status list_pruned(struct node *node, struct document *document)
+{
+    struct group *group = node->open;
+    bool *listed = &document->pruned[group - node->groups];
+    if (*listed) {
+        return WEFT_OK;
+    }
+    enum weft_status status = node_grow(node, &group->pruned, &group->pruned_capacity,
+                                        group->pruned_count, sizeof(struct document *));
+    if (status == WEFT_OK) {
+        group->pruned[group->pruned_count++] = document;
+        *listed = true;
+    }
+    return status;
+}
+
 static bool prune_visit(void *context, uint64_t number, const struct record_entry *entry,
                         struct span value)
 {
@@ -218,12 +236,9 @@ static bool prune_visit(void *context, uint64_t number, const struct record_entr
     }
     if (entry) {
         struct document *document = documents_find(prune->node, entry->document);
-        if (!is_merged(prune, entry->document, number)) {
+        if (!is_merged(prune, entry->document, number) ||
+            (document && list_pruned(prune->node, document))) {
             return false;
-        }
-        if (document) {
-            document_shift(document, number + 1);
-            documents_settle(prune->node, document);
         }
     }
     prune->end = number + 1;
@@ -261,6 +276,9 @@ void journal_prune(struct node *node)
     node->journal_low = prune.end;
     node->journal_bytes -= prune.bytes < node->journal_bytes ? prune.bytes : node->journal_bytes;
     node->journal_entries -= prune.entries;
+    node->open->pruned_end = prune.end;
+    node->open->pruned_bytes += prune.bytes;
+    node->open->pruned_entries += prune.entries;
     node->metrics.journal_removed += prune.entries;
     feeds_shift(node, prune.end);
 }

@@ -24,8 +24,16 @@ static void clear_group(struct node *node, struct group *group)
         room->in_open = room->in_open && group != node->open;
         room_unpin(node, room);
     }
+    for (uint32_t i = 0; i < group->pruned_count; i++) {
+        group->pruned[i]->pruned[group - node->groups] = false;
+        documents_settle(node, group->pruned[i]);
+    }
     group->number = 0;
     group->bytes = 0;
+    group->pruned_count = 0;
+    group->pruned_end = 0;
+    group->pruned_bytes = 0;
+    group->pruned_entries = 0;
     group->entries = 0;
     group->room_count = 0;
     group->subscription_count = 0;
@@ -90,6 +98,9 @@ static void succeed(struct node *node, struct group *group)
     metrics_observe(&node->metrics.commit_ms, node->now_ms - group->started_ms);
     feeds_committed(node, group);
     node->incarnation_due = false; // every group holds it until one is on disk
+    for (uint32_t i = 0; i < group->pruned_count; i++) {
+        document_shift(group->pruned[i], group->pruned_end);
+    }
     show_rooms(node, group);
     ack_subscriptions(node, group);
     gossip_fresh(node, &group->fresh);
@@ -105,6 +116,7 @@ static void take_back_rooms(struct node *node, struct group *group, uint64_t fir
     for (uint32_t i = 0; i < group->room_count; i++) {
         struct room *room = group->rooms[i];
         document_pop(room->document, first_number);
+        room->document->through = UINT64_MAX; // what was merged meanwhile is not
         room->dirty_open = false;
         room->dirty_away = false;
         struct weft_epoch epoch = room->head.epoch;
@@ -181,8 +193,9 @@ static void fail(struct node *node, enum weft_status status)
                                      : node->journal_next;
     feeds_failed(node, away);
     node->journal_low = away->journal_low;
-    node->journal_bytes -= away->bytes + open->bytes;
-    node->journal_entries -= away->entries + open->entries;
+    node->journal_bytes += away->pruned_bytes + open->pruned_bytes - away->bytes - open->bytes;
+    node->journal_entries +=
+        away->pruned_entries + open->pruned_entries - away->entries - open->entries;
     take_back_rooms(node, away, first);
     take_back_rooms(node, open, first);
     refuse_subscriptions(node, away, code);

@@ -106,6 +106,32 @@ Test(journal, a_failed_commit_is_taken_back_and_subscribers_resync)
     author_finish(&author);
 }
 
+Test(journal, a_failed_commit_that_merged_and_pruned_loses_nothing)
+{
+    struct rig *rig = rig_start("a", &(struct node_limits){.journal_bytes_max = 1}, NULL);
+    struct node_event event = {.kind = NODE_COMMITTED};
+    struct node_ask put = {
+        .verb = NODE_ASK_PUT, .document = rig_text(document), .body = rig_text("kept")};
+    rig_step(rig, &(struct node_event){
+                      .kind = NODE_REQUEST, .request = {++rig->next_request}, .ask = &put});
+    rig_turn(rig);
+    cr_assert(sim_store_sync(rig->store));
+    cr_assert(sim_store_next(rig->store, &event.group, &event.status));
+    rig_step(rig, &event);
+    cr_assert_eq(rig->response.status, 201);
+    sim_store_fail_next(rig->store, WEFT_NO_MEMORY);
+    rig_turn(rig);
+    cr_assert_gt(node_metrics(rig->node)->journal_removed, 0, "nothing was pruned");
+    rig_settle(rig);
+    cr_assert_eq(node_metrics(rig->node)->commits_failed, 1);
+    cr_assert(rig_shows(rig, document, "kept"));
+    rig_put(rig, document, "kept, and more");
+    for (int i = 0; i < 5; i++)
+        rig_wait(rig, 100);
+    rig_restart(rig);
+    cr_assert(rig_shows(rig, document, "kept, and more"));
+}
+
 Test(journal, each_edit_of_a_failed_commit_is_named_before_a_later_one_is_acked)
 {
     struct rig *rig = rig_start("a", NULL, NULL);
