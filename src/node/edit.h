@@ -36,7 +36,8 @@ enum edit_admission {
 /// An entry of another node's feed, as it travels.
 enum edit_admission edit_admit(struct node *node, const struct peer_feed *declared,
                                struct span value);
-/// Operations of a document that a peer sent for a version vector. @return Whether all went in.
-bool edit_admit_loose(struct node *node, struct room *room, struct span delta);
+/// Operations of a document that a peer sent for a version vector, one delta of them. @return
+/// ADMITTED; STALLED: some have no causes here; REFUSED.
+enum edit_admission edit_admit_loose(struct node *node, struct room *room, struct span delta);
 
 #endif

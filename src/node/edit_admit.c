@@ -2,7 +2,9 @@
 // Edits of peers: entries of their feeds in order, and operations fetched document by document.
 //
 // An entry whose causes are missing here stays outside: its feed waits (STALLED) until a pull
-// brought the entries of the other feeds, in an order that works. So nothing is ever parked.
+// brought the entries of the other feeds, in an order that works. So nothing is ever parked. Where
+// an author forked, the causes of what follows never come: such a document (room->forked) does not
+// hold up the feeds, and differs.
 #include <assert.h>
 
 #include "node/documents.h"
@@ -31,7 +33,7 @@ static enum edit_admission apply(struct node *node, struct room *room,
                  (int)entry->document.size, (const char *)entry->document.data,
                  weft_status_text(status));
     }
-    bool held = result.runs_missing == 0;
+    bool held = result.runs_missing == 0 || room->forked;
     if (result.atoms_applied > 0) {
         edit_stage_new(node, room, held ? EDIT_OF_FEED : EDIT_FETCHED);
     }
@@ -103,12 +105,12 @@ enum edit_admission edit_admit(struct node *node, const struct peer_feed *declar
     return admission;
 }
 
-bool edit_admit_loose(struct node *node, struct room *room, struct span delta)
+enum edit_admission edit_admit_loose(struct node *node, struct room *room, struct span delta)
 {
     struct weft_apply_result result = {0};
     uint32_t code;
     if (!journal_writable(node, &code) || node->open->failed) {
-        return false;
+        return EDIT_REFUSED;
     }
     enum weft_status status =
         weft_doc_apply(&result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
@@ -116,5 +118,8 @@ bool edit_admit_loose(struct node *node, struct room *room, struct span delta)
     if (result.atoms_applied > 0) {
         edit_stage_new(node, room, EDIT_FETCHED);
     }
-    return status == WEFT_OK && result.runs_missing == 0;
+    if (status) {
+        return EDIT_REFUSED;
+    }
+    return result.runs_missing > 0 ? EDIT_STALLED : EDIT_ADMITTED;
 }

@@ -228,8 +228,25 @@ void fetch_failed(struct node *node, struct fetch *fetch)
 // -------------------------------------------------------------------------------------------
 // replies
 
-/// Applies pieces to the room. @return Whether all went in.
-static bool take_pieces(struct node *node, struct room *room, const struct peer_message *message)
+/// What a peer sent for the version that is here has all of its causes here or with it. When some
+/// are missing all the same, then one id has two contents: an author forked its own history.
+static bool take_fork(struct node *node, struct fetch *fetch, struct room *room)
+{
+    if (fetch->failures == 0) {
+        return false; // or a failed commit took the causes back meanwhile
+    }
+    if (!room->forked) {
+        node_log(node, NODE_LOG_ERROR, "document_forked", "doc=\"%.*s\"", (int)fetch->name_size,
+                 (const char *)fetch->name);
+    }
+    room->forked = true;
+    return true;
+}
+
+/// Applies pieces to the room. @return Whether all went in that ever can; *more_out: whether there
+/// are more to ask for.
+static bool take_pieces(struct node *node, struct fetch *fetch, struct room *room,
+                        const struct peer_message *message, bool *more_out)
 {
     struct peer_list pieces = message->entries;
     struct span delta;
@@ -246,12 +263,16 @@ static bool take_pieces(struct node *node, struct room *room, const struct peer_
         node->open->failed = true;
         return false;
     }
+    bool stalled = false;
     while (peer_next_bytes(&delta, &pieces)) {
-        if (!edit_admit_loose(node, room, delta)) {
+        enum edit_admission admission = edit_admit_loose(node, room, delta);
+        if (admission == EDIT_REFUSED) {
             return false;
         }
+        stalled |= admission == EDIT_STALLED;
     }
-    return true;
+    *more_out = message->more && !stalled; // the same would come again
+    return !stalled || take_fork(node, fetch, room);
 }
 
 void fetch_reply(struct node *node, struct fetch *fetch, const struct peer_message *message)
@@ -266,14 +287,15 @@ void fetch_reply(struct node *node, struct fetch *fetch, const struct peer_messa
         return;
     }
     enum weft_status status = room_open(node, name_of(fetch), &room);
-    bool good = status == WEFT_OK          ? take_pieces(node, room, message)
+    bool more = message->more;
+    bool good = status == WEFT_OK          ? take_pieces(node, fetch, room, message, &more)
                 : status == WEFT_MALFORMED ? rebuild_take(node, fetch, message)
                                            : false;
     if (!good) {
         fetch_failed(node, fetch);
         return;
     }
-    if (message->more) {
+    if (more) {
         fetch->failures = 0;
         pull_soon(node);
         return;

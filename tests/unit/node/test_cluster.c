@@ -135,6 +135,58 @@ Test(cluster, a_document_that_left_memory_is_fetched_all_the_same)
     cr_assert(same_state(a, b, "other"));
 }
 
+Test(cluster, a_forked_author_does_not_keep_other_documents_from_arriving)
+{
+    // Agent 7 typed "ab" at a, and typed and deleted "a" at b. What 9 writes behind the "b" can
+    // never be applied at b, nor what comes after it.
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct author at_a, at_b, later;
+    struct weft_apply_result result;
+    author_init(&at_a, document, 7);
+    author_init(&at_b, document, 7);
+    author_init(&later, document, 9);
+    rig_mesh(1000);
+    rig_greet(a, 0, 0);
+    rig_greet(b, 0, 0);
+    uint32_t room_a = rig_join(a, 0, document);
+    uint32_t room_b = rig_join(b, 0, document);
+    author_type(&at_a, a, 0, room_a, "ab");
+    cr_assert_eq(
+        weft_doc_apply(&result, later.doc, WEFT_APPLY_STRICT, at_a.delta.data, at_a.delta.size),
+        WEFT_OK);
+    author_type(&at_b, b, 0, room_b, "a");
+    cr_assert_eq(weft_doc_delete(at_b.doc, WEFT_SCALARS, 0, 1), WEFT_OK);
+    at_b.delta.size = 0;
+    cr_assert_eq(weft_doc_delta_own(&at_b.delta, at_b.doc, 7, 1), WEFT_OK);
+    rig_send(b, 0,
+             &(struct wire_message){.type = WIRE_DELTA,
+                                    .room = room_b,
+                                    .number = 2,
+                                    .deltas[0] = {at_b.delta.data, at_b.delta.size},
+                                    .delta_count = 1});
+    rig_settle(a);
+    rig_settle(b);
+    rig_mesh(1000);
+    for (int i = 0; i < 3; i++) {
+        later.number = (uint32_t)i + 1;
+        author_type(&later, a, 0, room_a, "x");
+        rig_mesh(200);
+    }
+    rig_put(a, "other", "text");
+    rig_mesh(20000);
+    cr_assert(rig_shows(b, "other", "text"));
+    rig_put(a, document, "abxxx and more");
+    rig_put(a, "other", "text, and more");
+    rig_mesh(20000);
+    cr_assert(rig_shows(b, "other", "text, and more"));
+    cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
+    cr_assert_gt(node_metrics(b->node)->digests_diverged, 0);
+    author_finish(&at_a);
+    author_finish(&at_b);
+    author_finish(&later);
+}
+
 Test(cluster, two_halves_merge)
 {
     struct rig *a = rig_start("a", NULL, NULL);
