@@ -7,15 +7,19 @@
 enum {
     /// Scalars of either text past its common start and end; a longer one is replaced whole.
     DIFF_SCALARS_MAX = 1 << 24,
-    /// Steps on diagonals and along equal scalars, about 1 ns each: some 20 ms, since the thread
-    /// that
-    /// asks serves everyone.
-    DIFF_WORK_MAX = 1 << 24,
+    /// The same for texts that are not all ASCII: they are unpacked first, into fresh memory, which
+    /// costs more than all else.
+    DIFF_UNPACKED_MAX = 1 << 22,
+    /// About 1 ns each, so some 30 ms, since the thread that asks serves everyone. Every scalar of
+    /// both texts adds one, for following what is equal.
+    DIFF_WORK_MAX = 1 << 25,
+    /// What a step on a diagonal takes of it: its branches are foreseen half of the time. An equal
+    /// scalar takes 1.
+    DIFF_STEP_WORK = 8,
     /// Differences on either path of a box at which it is cut. Halved with each such cut: a text
-    /// that
-    /// changed all over is done in smaller boxes, which reach further for the same work.
+    /// that changed all over is done in smaller boxes, which reach further for the same work.
     DIFF_REACH_MAX = 1024,
-    DIFF_REACH_MIN = 64,
+    DIFF_REACH_MIN = 16,
     /// No path leads here. Small enough to stay negative after any step.
     DIFF_UNREACHED = -4,
 };
@@ -35,8 +39,11 @@ struct diff_boxes {
 
 struct diff {
     const struct weft_allocator *allocator;
-    uint32_t *old_scalars; // one allocation holds both texts, then both frontiers
+    const uint8_t *old_bytes; // borrowed; their scalars when both texts are ASCII
+    const uint8_t *new_bytes;
+    uint32_t *old_scalars; // else these; one allocation holds both texts and both frontiers
     uint32_t *new_scalars;
+    bool ascii;
     int32_t *forward; // furthest old index by diagonal, DIFF_REACH_MAX + 1 in the middle
     int32_t *backward;
     int32_t reach;            // differences on a path before its box is cut
@@ -83,6 +90,14 @@ static size_t count_scalars(struct span text)
     return count + (text.size > 0 && !starts_scalar(text.data[0]));
 }
 
+static bool is_ascii(struct span text)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < text.size; i++)
+        all |= text.data[i];
+    return all < 0x80;
+}
+
 /// One number per scalar: its bytes, which is all that comparing needs.
 static void pack_scalars(uint32_t *scalars, struct span text)
 {
@@ -92,6 +107,12 @@ static void pack_scalars(uint32_t *scalars, struct span text)
             packed = packed << 8 | text.data[i++];
         *scalars++ = packed;
     }
+}
+
+static bool is_equal(const struct diff *diff, int32_t old_index, int32_t new_index)
+{
+    return diff->ascii ? diff->old_bytes[old_index] == diff->new_bytes[new_index]
+                       : diff->old_scalars[old_index] == diff->new_scalars[new_index];
 }
 
 static bool push(struct diff *diff, struct diff_boxes *boxes, struct diff_box box)
@@ -144,10 +165,9 @@ static bool step_forward(struct diff *diff, const struct diff_box *box, int32_t 
         if (reached[i + 1] > x && reached[i + 1] - k <= box->new_end)
             x = reached[i + 1];
         int32_t from = x;
-        while (x >= 0 && x < box->old_end && x - k < box->new_end &&
-               diff->old_scalars[x] == diff->new_scalars[x - k])
+        while (x >= 0 && x < box->old_end && x - k < box->new_end && is_equal(diff, x, x - k))
             x++;
-        diff->work -= 1 + x - from;
+        diff->work -= DIFF_STEP_WORK + x - from;
         reached[i] = x;
         int32_t j = i - between;
         if ((between & 1) != 0 && x >= 0 && j > -d && j < d && other[j] >= 0 && other[j] <= x) {
@@ -177,10 +197,9 @@ static bool step_backward(struct diff *diff, const struct diff_box *box, int32_t
             (x < 0 || reached[i - 1] < x))
             x = reached[i - 1];
         int32_t from = x;
-        while (x > box->old_start && x - k > box->new_start &&
-               diff->old_scalars[x - 1] == diff->new_scalars[x - 1 - k])
+        while (x > box->old_start && x - k > box->new_start && is_equal(diff, x - 1, x - 1 - k))
             x--;
-        diff->work -= 1 + from - x;
+        diff->work -= DIFF_STEP_WORK + from - x;
         reached[i] = x;
         int32_t j = i - between;
         if ((between & 1) == 0 && x >= 0 && j >= -d && j <= d && other[j] >= x) {
@@ -241,10 +260,10 @@ static bool divide(struct diff *diff)
     while (diff->stack.count > 0) {
         struct diff_box box = diff->stack.items[--diff->stack.count];
         while (box.old_start < box.old_end && box.new_start < box.new_end &&
-               diff->old_scalars[box.old_start] == diff->new_scalars[box.new_start])
+               is_equal(diff, box.old_start, box.new_start))
             box.old_start++, box.new_start++;
         while (box.old_start < box.old_end && box.new_start < box.new_end &&
-               diff->old_scalars[box.old_end - 1] == diff->new_scalars[box.new_end - 1])
+               is_equal(diff, box.old_end - 1, box.new_end - 1))
             box.old_end--, box.new_end--;
         if (box.old_start == box.old_end && box.new_start == box.new_end)
             continue;
@@ -305,26 +324,33 @@ enum weft_status diff_texts(const struct weft_allocator *allocator, struct span 
     size_t new_count = count_scalars(new_text);
     if (old_count == 0 && new_count == 0)
         return WEFT_OK;
-    if (old_count == 0 || new_count == 0 || old_count > DIFF_SCALARS_MAX ||
-        new_count > DIFF_SCALARS_MAX)
+    bool ascii = is_ascii(old_text) && is_ascii(new_text);
+    size_t most = ascii ? DIFF_SCALARS_MAX : DIFF_UNPACKED_MAX;
+    if (old_count == 0 || new_count == 0 || old_count > most || new_count > most)
         return edit(context, before, old_count, new_text.data, new_text.size);
 
     size_t frontier = 2 * DIFF_REACH_MAX + 3;
-    size_t size = (old_count + new_count) * sizeof(uint32_t) + 2 * frontier * sizeof(int32_t);
-    uint32_t *memory = allocator->resize(allocator->context, NULL, 0, size);
+    size_t scalars = ascii ? 0 : old_count + new_count;
+    size_t size = 2 * frontier * sizeof(int32_t) + scalars * sizeof(uint32_t);
+    int32_t *memory = allocator->resize(allocator->context, NULL, 0, size);
     if (memory == NULL)
         return WEFT_NO_MEMORY;
     struct diff diff = {
         .allocator = allocator,
-        .old_scalars = memory,
-        .new_scalars = memory + old_count,
-        .forward = (int32_t *)(memory + old_count + new_count),
-        .backward = (int32_t *)(memory + old_count + new_count) + frontier,
+        .old_bytes = old_text.data,
+        .new_bytes = new_text.data,
+        .ascii = ascii,
+        .forward = memory,
+        .backward = memory + frontier,
         .reach = DIFF_REACH_MAX,
-        .work = DIFF_WORK_MAX,
+        .work = DIFF_WORK_MAX + (int64_t)(old_count + new_count),
     };
-    pack_scalars(diff.old_scalars, old_text);
-    pack_scalars(diff.new_scalars, new_text);
+    if (!ascii) {
+        diff.old_scalars = (uint32_t *)(memory + 2 * frontier);
+        diff.new_scalars = diff.old_scalars + old_count;
+        pack_scalars(diff.old_scalars, old_text);
+        pack_scalars(diff.new_scalars, new_text);
+    }
     enum weft_status status = WEFT_NO_MEMORY;
     if (push(&diff, &diff.stack, (struct diff_box){0, (int32_t)old_count, 0, (int32_t)new_count}) &&
         divide(&diff))

@@ -12,10 +12,10 @@
 //    v   | \_       |
 //        |   *_     |                 Past the work limit a box becomes one replacement: the result
 //        |     \ back                 stays correct and gets coarser. So time is bounded by
-//        +----------+                 O(size + DIFF_WORK_MAX), memory by 4 bytes per scalar that
-//        lies
-//                                     between the common start and end, of at most
-//                                     DIFF_SCALARS_MAX.
+//        +----------+                 O(size + DIFF_WORK_MAX).
+//
+// ASCII is compared where it lies; other texts take 4 bytes per scalar that lies between the common
+// start and end, of at most DIFF_UNPACKED_MAX.
 //
 // May include: base, weft/memory.h.
 #ifndef WEFT_DOC_DIFF_H

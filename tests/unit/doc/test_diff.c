@@ -248,6 +248,54 @@ Test(diff, texts_without_anything_in_common_take_bounded_time)
     free(b);
 }
 
+Test(diff, a_change_in_every_line_of_a_megabyte_is_found_as_such)
+{
+    enum { LINE = 40, LINES = 26000 };
+    char *a = malloc(LINE * LINES);
+    char *b = malloc(LINE * LINES);
+    uint64_t random = 12;
+    for (size_t i = 0; i < LINE * LINES; i++) {
+        a[i] = b[i] = (char)(i % LINE == LINE - 1 ? '\n' : 'a' + next_random(&random) % 26);
+        if (i % LINE == 20)
+            b[i] = 'X';
+    }
+    struct patched got = run(a, LINE * LINES, b, LINE * LINES);
+    cr_expect_eq(got.deleted, LINES);
+    cr_expect_eq(got.inserted, LINES);
+    free(a);
+    free(b);
+}
+
+/// Notes in `context` the greatest block that was asked for.
+static void *resize_noted(void *context, void *old, size_t old_size, size_t new_size)
+{
+    size_t *greatest = context;
+    int without_end = -1;
+    *greatest = new_size > *greatest ? new_size : *greatest;
+    return resize_counted(&without_end, old, old_size, new_size);
+}
+
+Test(diff, texts_that_are_ascii_are_not_unpacked)
+{
+    enum { SIZE = 1000000 };
+    char *a = malloc(SIZE);
+    char *b = malloc(SIZE);
+    size_t greatest = 0;
+    struct weft_allocator allocator = {&greatest, resize_noted};
+    struct patched patched = {.answer = WEFT_OK};
+    memset(a, '-', SIZE);
+    memset(b, '-', SIZE);
+    b[0] = b[SIZE - 1] = '+';
+    cr_assert_eq(diff_texts(&allocator, (struct span){(const uint8_t *)a, SIZE},
+                            (struct span){(const uint8_t *)b, SIZE}, note, &patched),
+                 WEFT_OK);
+    cr_expect_eq(patched.count, 2);
+    cr_expect_lt(greatest, SIZE / 10);
+    free(patched.edits);
+    free(a);
+    free(b);
+}
+
 Test(diff, without_memory_there_is_no_edit_at_all)
 {
     const char *old_text = "the quick brown fox jumps over the lazy dog and does it once again";
