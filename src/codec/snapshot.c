@@ -182,30 +182,29 @@ static bool find_sections(struct decoder *decoder, const struct weft_snapshot *s
     return true;
 }
 
-// Counts all that will be loaded, so that nothing is allocated by a size that only was declared.
+// Counts all that will be loaded, so that nothing is allocated by a size that only was declared: a
+// row of a delta is a byte at least, an agent eight.
 static enum weft_status measure(struct decoder *decoder, const struct weft_allocator *allocator)
 {
     struct utf8_counts text;
     struct utf8_counts tombs;
-    struct delta_totals totals = {0};
     if (!utf8_count(&text, decoder->text) || !utf8_count(&tombs, decoder->tombs))
-        return WEFT_MALFORMED;
-    if (decoder->runs.size > 0) {
-        enum weft_status status = delta_check(&totals, allocator, decoder->runs, true);
-        if (status != WEFT_OK)
-            return status;
-    }
-    if (totals.elements != text.scalars + tombs.scalars)
         return WEFT_MALFORMED;
     decoder->ascii = text.scalars + tombs.scalars == text.bytes + tombs.bytes;
     decoder->need = (struct rga_need){
-        .runs = totals.runs,
-        .elements = totals.elements,
+        .elements = text.scalars + tombs.scalars,
         .bytes = text.bytes + tombs.bytes,
-        .agents = totals.agents,
-        .stretches = totals.stretches,
     };
-    return WEFT_OK;
+    if (decoder->runs.size == 0)
+        return WEFT_OK;
+    struct delta_reader reader;
+    enum weft_status status = delta_reader_init(&reader, allocator, decoder->runs);
+    if (status != WEFT_OK)
+        return status;
+    decoder->need.runs = reader.rows;
+    decoder->need.agents = reader.agent_count;
+    delta_reader_finish(&reader);
+    return reader.text_apart ? WEFT_OK : WEFT_MALFORMED;
 }
 
 static enum weft_status decode_runs(struct rga_load *load, const struct decoder *decoder)

@@ -3,20 +3,20 @@
 #include "crdt/agents.h"
 
 #include <assert.h>
+#include <string.h>
 
 void agents_init(struct agents *agents, const struct weft_allocator *allocator)
 {
     pool_init(&agents->pool, allocator, sizeof(struct agent), AGENTS_PAGE_SHIFT);
     ordmap_init(&agents->by_id, allocator);
-    agents->cached_id = 0;
-    agents->cached = AGENT_NONE;
+    memset(agents->cached, 0, sizeof agents->cached);
 }
 
 void agents_finish(struct agents *agents)
 {
     pool_finish(&agents->pool);
     ordmap_finish(&agents->by_id);
-    agents->cached_id = 0;
+    memset(agents->cached, 0, sizeof agents->cached);
 }
 
 bool agents_reserve(struct agents *agents, uint64_t extra)
@@ -25,15 +25,12 @@ bool agents_reserve(struct agents *agents, uint64_t extra)
            (pool_reserve(&agents->pool, extra) && ordmap_reserve(&agents->by_id, extra));
 }
 
-uint32_t agents_find(struct agents *agents, uint64_t id)
+uint32_t agents_find_far(struct agents *agents, uint64_t id)
 {
-    if (id == agents->cached_id && id != 0)
-        return agents->cached;
     uint32_t index = ordmap_find(&agents->by_id, id);
     if (index == ORDMAP_NONE)
         return AGENT_NONE;
-    agents->cached_id = id;
-    agents->cached = index;
+    agents->cached[id % AGENTS_CACHED] = (struct agent_found){id, index};
     return index;
 }
 

@@ -11,7 +11,10 @@
 /// The index that says "none".
 #define AGENT_NONE UINT32_MAX
 
-enum { AGENTS_PAGE_SHIFT = 8 };
+enum {
+    AGENTS_PAGE_SHIFT = 8,
+    AGENTS_CACHED = 16, // those who take turns in one document; a power of 2
+};
 
 /// One agent as this replica knows it.
 struct agent {
@@ -21,19 +24,30 @@ struct agent {
     uint32_t chain;   // index of its struct chain, or AGENT_NONE while none was computed
 };
 
+/// An agent that was found: its id, 0 for none, and its index.
+struct agent_found {
+    uint64_t id;
+    uint32_t index;
+};
+
 struct agents {
-    struct pool pool;    // struct agent
-    struct ordmap by_id; // id -> index
-    uint64_t cached_id;  // of the last one found; 0: none
-    uint32_t cached;
+    struct pool pool;                         // struct agent
+    struct ordmap by_id;                      // id -> index
+    struct agent_found cached[AGENTS_CACHED]; // each where the low bits of its id say
 };
 
 /// Allocates nothing.
 void agents_init(struct agents *agents, const struct weft_allocator *allocator);
 void agents_finish(struct agents *agents);
 bool agents_reserve(struct agents *agents, uint64_t extra);
+/// agents_find() when it is not cached.
+uint32_t agents_find_far(struct agents *agents, uint64_t id);
 /// Index of the agent, or AGENT_NONE.
-uint32_t agents_find(struct agents *agents, uint64_t id);
+static inline uint32_t agents_find(struct agents *agents, uint64_t id)
+{
+    const struct agent_found *found = &agents->cached[id % AGENTS_CACHED];
+    return id == found->id && id != 0 ? found->index : agents_find_far(agents, id);
+}
 /// Adds an agent that is not there; room must have been reserved. @return its index.
 uint32_t agents_add(struct agents *agents, uint64_t id);
 

@@ -181,10 +181,12 @@ struct rga_load {
     struct rga *rga;
     uint8_t *deleted; // a bit per element that some atom deletes
     size_t deleted_size;
-    uint32_t elements; // of the runs so far
+    uint32_t elements;     // of the runs so far
+    uint64_t elements_max; // that were announced
 };
 
-/// @param need What will be loaded, elements included. @return false when there is no memory.
+/// @param need What will be loaded at most, whatever the stretches; exactly so many elements.
+/// @return false when there is no memory.
 bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need *need);
 void rga_load_finish(struct rga_load *load);
 /// @return WEFT_OK, WEFT_MALFORMED (the run is not valid here), WEFT_LIMIT or WEFT_NO_MEMORY.

@@ -7,10 +7,13 @@
 
 bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need *need)
 {
-    *load = (struct rga_load){.rga = rga, .deleted_size = (size_t)(need->elements / 8 + 1)};
+    *load = (struct rga_load){
+        .rga = rga,
+        .deleted_size = (size_t)(need->elements / 8 + 1),
+        .elements_max = need->elements,
+    };
     uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
-    if (!oplog_reserve(&rga->log, rows, need->stretches + 1) ||
-        !agents_reserve(&rga->agents, need->agents) ||
+    if (!oplog_reserve(&rga->log, rows, 0) || !agents_reserve(&rga->agents, need->agents) ||
         !text_reserve(&rga->text, need->elements, need->bytes))
         return false;
     load->deleted = memory_alloc(&rga->allocator, load->deleted_size);
@@ -63,8 +66,8 @@ static enum weft_status load_insert(struct rga_load *load, const struct weft_run
     struct rga *rga = load->rga;
     uint32_t row;
     struct weft_id missing;
-    if (run->length > rga->limits.elements_max - load->elements)
-        return WEFT_LIMIT;
+    if (run->length > load->elements_max - load->elements)
+        return WEFT_MALFORMED;
     if (rga_find_parent(rga, run->target, op->lamport, &row, &missing) != RGA_APPLIED)
         return WEFT_MALFORMED;
     op->inherited = (struct op_key){.lamport = 0, .agent = AGENT_NONE};
@@ -140,6 +143,9 @@ enum weft_status rga_load_run(struct rga_load *load, const struct weft_run *run)
     const struct agent *entry = agents_at(&rga->agents, agent);
     if (run->seq != entry->next || run->lamport <= entry->lamport)
         return WEFT_MALFORMED;
+    const struct op *last = oplog_last(&rga->log);
+    if ((last == NULL || last->agent != agent) && !oplog_reserve(&rga->log, 0, 1))
+        return WEFT_NO_MEMORY;
     struct op op = {
         .agent = agent,
         .seq = (uint32_t)run->seq,
