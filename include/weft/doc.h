@@ -182,8 +182,7 @@ enum weft_apply_mode {
 /// The whole delta is decoded before anything changes: after WEFT_MALFORMED, WEFT_UNSUPPORTED or
 /// WEFT_NO_MEMORY the document is as it was. Invalid runs are left out one by one and counted.
 /// @param delta Borrowed for the call. Untrusted. @return WEFT_OK (see result), WEFT_MALFORMED,
-/// WEFT_UNSUPPORTED, WEFT_LIMIT (document limits, or no memory for the payload of an unknown kind:
-/// result tells how far it got and why), WEFT_NO_MEMORY.
+/// WEFT_UNSUPPORTED, WEFT_LIMIT (document limits: result tells how far it got), WEFT_NO_MEMORY.
 /// Cost: O(k log n) for k runs.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_apply(struct weft_apply_result *result_out,
                                                        struct weft_doc *doc,

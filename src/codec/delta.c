@@ -314,6 +314,9 @@ enum weft_status delta_check(struct delta_totals *totals_out,
         if (run.kind == WEFT_RUN_INSERT) {
             totals.elements += run.length;
             totals.bytes += run.text_size;
+        } else if (run.kind > WEFT_RUN_DELETE) {
+            totals.payloads++;
+            totals.payload_bytes += run.text_size;
         }
     }
     delta_reader_finish(&reader);

@@ -79,6 +79,8 @@ struct delta_totals {
     uint64_t bytes;    // of their text
     uint64_t agents;
     uint64_t stretches; // of runs of one agent after each other
+    uint64_t payloads;  // of runs of unknown kinds
+    uint64_t payload_bytes;
     uint64_t atoms;
     uint64_t lamport; // greatest of any atom
 };

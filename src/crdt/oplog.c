@@ -12,13 +12,13 @@ void oplog_init(struct oplog *log, const struct weft_allocator *allocator)
     *log = (struct oplog){.found = 0};
     pool_init(&log->ops, allocator, sizeof(struct op), OPLOG_PAGE_SHIFT);
     pool_init(&log->payloads, allocator, sizeof(struct payload), PAYLOADS_PAGE_SHIFT);
+    weft_buffer_init(&log->payload_bytes, allocator);
     ordmap_init(&log->starts, allocator);
 }
 
 void oplog_finish(struct oplog *log)
 {
-    while (log->payloads.count > 0)
-        oplog_drop_payload(log);
+    weft_buffer_finish(&log->payload_bytes);
     pool_finish(&log->payloads);
     pool_finish(&log->ops);
     ordmap_finish(&log->starts);
@@ -29,27 +29,23 @@ bool oplog_reserve(struct oplog *log, uint64_t rows, uint64_t stretches)
     return pool_reserve(&log->ops, rows) && ordmap_reserve(&log->starts, stretches);
 }
 
-bool oplog_add_payload(struct oplog *log, uint32_t *number_out, struct span payload)
+bool oplog_reserve_payloads(struct oplog *log, uint64_t count, uint64_t bytes)
 {
-    if (!pool_reserve(&log->payloads, 1))
-        return false;
-    uint8_t *data = NULL;
-    if (payload.size > 0) {
-        data = memory_alloc(&log->payloads.allocator, payload.size);
-        if (data == NULL)
-            return false;
-        memcpy(data, payload.data, payload.size);
-    }
-    *number_out = log->payloads.count++;
-    struct payload *slot = pool_at(&log->payloads, *number_out);
-    *slot = (struct payload){.data = data, .size = (uint32_t)payload.size};
-    return true;
+    return pool_reserve(&log->payloads, count) && bytes <= SIZE_MAX &&
+           weft_buffer_reserve(&log->payload_bytes, (size_t)bytes) == WEFT_OK;
 }
 
-void oplog_drop_payload(struct oplog *log)
+uint32_t oplog_add_payload(struct oplog *log, struct span payload)
 {
-    struct payload *payload = pool_at(&log->payloads, --log->payloads.count);
-    memory_free(&log->payloads.allocator, payload->data, payload->size);
+    struct weft_buffer *bytes = &log->payload_bytes;
+    assert(pool_has_room(&log->payloads, 1) && payload.size <= bytes->capacity - bytes->size);
+    uint32_t number = log->payloads.count++;
+    struct payload *slot = pool_at(&log->payloads, number);
+    *slot = (struct payload){.start = bytes->size, .size = payload.size};
+    if (payload.size > 0)
+        memcpy(bytes->data + bytes->size, payload.data, payload.size);
+    bytes->size += payload.size;
+    return number;
 }
 
 static uint64_t start_key(uint32_t agent, uint32_t seq)

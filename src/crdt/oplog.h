@@ -16,18 +16,19 @@
 
 enum { OPLOG_PAGE_SHIFT = 9 };
 
-/// What an operation of a kind that this build does not know carries. Owned by the log.
+/// What an operation of a kind that this build does not know carries.
 struct payload {
-    uint8_t *data; // NULL when size is 0
-    uint32_t size;
+    size_t start; // in the log's payload_bytes
+    size_t size;
 };
 
 struct oplog {
     struct pool ops;      // struct op
     struct ordmap starts; // agent << 32 | seq -> row
     struct pool payloads; // struct payload
-    uint32_t found;       // row of the last oplog_find(): where the next is likely to be
-    uint64_t atoms;       // of all rows
+    struct weft_buffer payload_bytes;
+    uint32_t found; // row of the last oplog_find(): where the next is likely to be
+    uint64_t atoms; // of all rows
 };
 
 /// Allocates nothing.
@@ -35,10 +36,9 @@ void oplog_init(struct oplog *log, const struct weft_allocator *allocator);
 void oplog_finish(struct oplog *log);
 /// @param stretches Of rows of one agent after each other.
 bool oplog_reserve(struct oplog *log, uint64_t rows, uint64_t stretches);
-/// Copies `payload` into the log. @return false, with all as it was, when there is no memory.
-bool oplog_add_payload(struct oplog *log, uint32_t *number_out, struct span payload);
-/// Takes back the payload that was added last.
-void oplog_drop_payload(struct oplog *log);
+bool oplog_reserve_payloads(struct oplog *log, uint64_t count, uint64_t bytes);
+/// Copies `payload` into the log. Room must have been reserved. @return its number.
+uint32_t oplog_add_payload(struct oplog *log, struct span payload);
 /// Room must have been reserved. @return the row's index.
 uint32_t oplog_append(struct oplog *log, const struct op *op);
 /// oplog_find() when the atom is in another row than the last one that was found.
@@ -73,7 +73,9 @@ static inline void oplog_extend(struct oplog *log, struct op *last, uint32_t ext
 static inline struct span oplog_payload(const struct oplog *log, const struct op *op)
 {
     const struct payload *payload = pool_at(&log->payloads, op->iv);
-    return (struct span){.data = payload->data, .size = payload->size};
+    if (payload->size == 0)
+        return (struct span){NULL, 0};
+    return (struct span){.data = log->payload_bytes.data + payload->start, .size = payload->size};
 }
 
 #endif

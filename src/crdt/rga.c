@@ -83,7 +83,9 @@ bool rga_reserve(struct rga *rga, const struct rga_need *need)
     return oplog_reserve(&rga->log, rows, need->stretches + 1) &&
            tree_reserve(&rga->tree, 2 * rows, 2 * rows) &&
            text_reserve(&rga->text, need->elements, need->bytes) &&
-           agents_reserve(&rga->agents, need->agents);
+           agents_reserve(&rga->agents, need->agents) &&
+           (need->payloads == 0 ||
+            oplog_reserve_payloads(&rga->log, need->payloads, need->payload_bytes));
 }
 
 void rga_trim(struct rga *rga)

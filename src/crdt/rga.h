@@ -79,7 +79,7 @@ enum rga_outcome {
     RGA_INVALID,   // breaks a rule that is a function of the run and its causes
     RGA_CONFLICT,  // goes on where an indivisible run of the same agent is known to be longer
     RGA_LIMIT,     // of the document
-    RGA_NO_MEMORY, // of a payload: nothing changed
+    RGA_NO_MEMORY, // rga_apply_alone() only: nothing changed
 };
 
 /// @param options NULL means all defaults. @param allocator Of all that the sequence holds.
@@ -95,6 +95,8 @@ struct rga_need {
     uint64_t bytes; // of their text
     uint64_t agents;
     uint64_t stretches; // of runs of one agent after each other
+    uint64_t payloads;  // runs of unknown kinds
+    uint64_t payload_bytes;
 };
 /// @return false, with the document as it was, when there is no memory.
 bool rga_reserve(struct rga *rga, const struct rga_need *need);

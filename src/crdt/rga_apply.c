@@ -175,15 +175,12 @@ static enum rga_outcome apply_delete(struct rga *rga, const struct weft_run *run
 // A kind that this build does not know: stored to be forwarded, with the seqs that it takes.
 static enum rga_outcome apply_unknown(struct rga *rga, const struct weft_run *run, uint32_t agent)
 {
-    uint32_t payload;
-    if (!oplog_add_payload(&rga->log, &payload, (struct span){run->text, run->text_size}))
-        return RGA_NO_MEMORY;
     struct op op = {
         .agent = admit(rga, run, agent),
         .seq = (uint32_t)run->seq,
         .lamport = (uint32_t)run->lamport,
         .bits = op_bits(run->kind, false, run->length),
-        .iv = payload,
+        .iv = oplog_add_payload(&rga->log, (struct span){run->text, run->text_size}),
         .target_agent = AGENT_NONE,
     };
     oplog_append(&rga->log, &op);
@@ -253,7 +250,9 @@ enum rga_outcome rga_apply_alone(struct rga *rga, const struct weft_run *run, ui
                                  struct weft_id *missing_out)
 {
     bool insert = run->kind == WEFT_RUN_INSERT;
-    struct rga_need need = {1, insert ? run->length : 0, insert ? run->text_size : 0, 1, 1};
+    bool unknown = run->kind > WEFT_RUN_DELETE;
+    struct rga_need need = {1,       insert ? run->length : 0,    insert ? run->text_size : 0, 1, 1,
+                            unknown, unknown ? run->text_size : 0};
     if (!types_on(rga, run))
         return rga_reserve(rga, &need) ? apply_other(rga, run, atoms_out, missing_out)
                                        : RGA_NO_MEMORY;

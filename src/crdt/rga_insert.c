@@ -157,7 +157,7 @@ enum weft_status rga_insert_new(struct rga *rga, enum weft_unit unit, uint64_t i
         return WEFT_RANGE;
     if (length == 0)
         return WEFT_OK;
-    if (!rga->batch && !rga_reserve(rga, &(struct rga_need){1, length, text.size, 0, 1}))
+    if (!rga->batch && !rga_reserve(rga, &(struct rga_need){1, length, text.size, 0, 1, 0, 0}))
         return WEFT_NO_MEMORY;
     if (unit != WEFT_SCALARS)
         index = tree_index(&rga->tree, WEFT_SCALARS, at);

@@ -123,8 +123,9 @@ static enum weft_status load_unknown(struct rga_load *load, const struct weft_ru
                                      struct op *op)
 {
     op->bits = op_bits(run->kind, false, run->length);
-    if (!oplog_add_payload(&load->rga->log, &op->iv, (struct span){run->text, run->text_size}))
+    if (!oplog_reserve_payloads(&load->rga->log, 1, run->text_size))
         return WEFT_NO_MEMORY;
+    op->iv = oplog_add_payload(&load->rga->log, (struct span){run->text, run->text_size});
     oplog_append(&load->rga->log, op);
     return WEFT_OK;
 }

@@ -115,9 +115,8 @@ static enum weft_status note_fate(struct weft_doc *doc, struct weft_apply_result
     case RGA_LIMIT:
         note(result, WEFT_LIMIT);
         return WEFT_LIMIT;
-    case RGA_NO_MEMORY:
-        note(result, WEFT_NO_MEMORY);
-        return WEFT_LIMIT;
+    case RGA_NO_MEMORY: // seen before: nothing changed
+        return WEFT_NO_MEMORY;
     }
     return WEFT_OK;
 }
@@ -167,8 +166,10 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
     enum weft_status status = delta_check(&totals, &rga->allocator, bytes, false);
     if (status != WEFT_OK)
         return status;
-    struct rga_need need = {totals.runs, totals.elements, totals.bytes, totals.agents,
-                            totals.stretches};
+    struct rga_need need = {
+        totals.runs,      totals.elements, totals.bytes,         totals.agents,
+        totals.stretches, totals.payloads, totals.payload_bytes,
+    };
     if (!rga_reserve(rga, &need))
         return WEFT_NO_MEMORY;
     struct weft_apply_result result = {0};

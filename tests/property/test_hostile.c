@@ -405,6 +405,48 @@ Test(hostile, a_failed_allocation_anywhere_changes_nothing_and_leaks_nothing)
     }
 }
 
+Test(hostile, without_memory_a_delta_with_unknown_kinds_is_applied_whole_or_not_at_all)
+{
+    static const uint8_t payload[1000] = {0xff};
+    const struct weft_run runs[] = {
+        {.length = 2,
+         .agent = 1,
+         .lamport = 1,
+         .target = WEFT_ID_ROOT,
+         .text = (const uint8_t *)"ab",
+         .text_size = 2},
+        {.kind = 9, .length = 3, .agent = 1, .seq = 2, .lamport = 3},
+        {.kind = 10,
+         .length = 1,
+         .agent = 2,
+         .lamport = 6,
+         .text = payload,
+         .text_size = sizeof(payload)},
+    };
+    struct weft_buffer delta;
+    weft_buffer_init(&delta, NULL);
+    delta_of_runs(&delta, runs, 3);
+    enum weft_status status = WEFT_NO_MEMORY;
+    for (uint64_t call = 1; status != WEFT_OK; call++) {
+        struct test_allocator memory = test_allocator_make();
+        struct weft_allocator allocator = test_allocator_use(&memory);
+        struct weft_doc *doc;
+        struct weft_apply_result result;
+        cr_assert_eq(weft_doc_create(&doc, &(struct weft_doc_options){.allocator = &allocator}),
+                     WEFT_OK);
+        memory.fail_from = memory.calls + call;
+        status = weft_doc_apply(&result, doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+        memory.fail_from = UINT64_MAX;
+        cr_assert(status == WEFT_OK || status == WEFT_NO_MEMORY, "allocation %llu: %s",
+                  (unsigned long long)call, weft_status_text(status));
+        cr_assert_eq(weft_doc_stats(doc).atoms, status == WEFT_OK ? 6 : 0);
+        cr_assert_null(weft_doc_check(doc));
+        weft_doc_destroy(doc);
+        cr_assert_eq(memory.used, 0);
+    }
+    weft_buffer_finish(&delta);
+}
+
 static struct weft_run random_run(struct random *random)
 {
     static const char *const texts[] = {"a", "\xc3\xa9", "ab", "a\xe2\x82\xac",
