@@ -17,6 +17,11 @@ static void reset(struct node *node)
     comparison->asked = false;
     comparison->cursor.size = 0;
     comparison->feeds.size = 0;
+    for (uint32_t i = 0; i < PULLS_MAX; i++) {
+        if (node->pulls[i].kind == PULL_CHANGED) {
+            node->pulls[i] = (struct pull){0}; // a page that comes late is none of the next one's
+        }
+    }
 }
 
 void compare_begin(struct node *node, struct member *member)
