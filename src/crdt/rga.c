@@ -142,6 +142,16 @@ enum weft_status rga_set_agent(struct rga *rga, uint64_t id)
     return WEFT_OK;
 }
 
+void rga_settle_strokes(struct rga *rga)
+{
+    uint32_t count = rga->strokes.count;
+    rga->strokes.count = 0;
+    if (rga->strokes.text != NULL)
+        rga_settle_typing(rga, count);
+    else
+        rga_settle_deletes(rga, count, rga->strokes.index);
+}
+
 static struct hash initial_begin(const struct rga *rga, struct weft_id parent, uint64_t lamport)
 {
     struct hash hash;

@@ -74,7 +74,7 @@ static uint32_t count_slots(const struct rga *rga, struct tree_at at, uint32_t l
 }
 
 // Every slot may need a row; only the first and the last are cut. And the same for one more slot:
-// rga_expect_deletes().
+// expect_deletes().
 static bool reserve(struct rga *rga, struct tree_at at, uint32_t length)
 {
     if (rga->batch)
@@ -83,7 +83,9 @@ static bool reserve(struct rga *rga, struct tree_at at, uint32_t length)
     return oplog_reserve(&rga->log, slots + 1, 1) && tree_reserve(&rga->tree, 3, 3);
 }
 
-void rga_delete_piece(struct rga *rga, struct tree_at *at, uint32_t length, bool backward)
+// Deletes from a place in a visible slot on; *at becomes the end of the tombstone. Backward: the
+// last element first.
+static void delete_piece(struct rga *rga, struct tree_at *at, uint32_t length, bool backward)
 {
     const struct tree_leaf *leaf = tree_leaf(&rga->tree, at->leaf);
     const struct op *target = oplog_at(&rga->log, leaf->op[at->slot]);
@@ -102,24 +104,58 @@ void rga_delete_piece(struct rga *rga, struct tree_at *at, uint32_t length, bool
     *at = tree_delete(&rga->tree, *at, length);
 }
 
-// A tombstone begins where the deleted text did.
-void rga_set_tombstone(struct rga *rga, struct tree_at at, uint32_t index)
+// The last local edit made the tombstone that ends at `at` and begins where the deleted text did.
+static void set_tombstone(struct rga *rga, struct tree_at at, uint32_t index)
 {
     rga->tree.cursor = (struct tree_at){.leaf = at.leaf, .slot = at.slot};
     rga->tree.cursor_start = index;
     rga->typing = RGA_NOT_TYPING;
 }
 
+// More of the same may follow: lets rga_delete() note what comes.
+static void expect_deletes(struct rga *rga)
+{
+    struct tree_at at = rga->tree.cursor;
+    const struct tree_leaf *leaf = tree_leaf(&rga->tree, at.leaf);
+    struct rga_strokes *strokes = &rga->strokes;
+    if (OP_LAMPORT_MAX - rga->lamport < rga->tree.total.units[WEFT_SCALARS])
+        return; // near the end of time each one is checked
+    strokes->index = rga->tree.cursor_start;
+    strokes->text = NULL;
+    if (at.slot > 0)
+        strokes->backward = leaf_visible_length(leaf, at.slot - 1);
+    if (at.slot + 1 < leaf->count)
+        strokes->forward = leaf_visible_length(leaf, at.slot + 1);
+}
+
+// They are next to the tombstone that the cursor is at.
+void rga_settle_deletes(struct rga *rga, uint32_t count, uint32_t index)
+{
+    struct tree_at at = rga->tree.cursor;
+    bool backward = index < rga->tree.cursor_start;
+    if (backward) {
+        at.slot--;
+        at.offset = tree_leaf(&rga->tree, at.leaf)->len[at.slot] - count;
+    } else {
+        at.slot++;
+    }
+    delete_piece(rga, &at, count, backward);
+    set_tombstone(rga, at, index);
+}
+
+// From a visible element on, one at least.
 static void delete_range(struct rga *rga, struct tree_at at, uint32_t index, uint32_t length)
 {
-    while (length > 0) {
-        at = next_visible(rga, at);
+    for (;;) {
         uint32_t here = tree_leaf(&rga->tree, at.leaf)->len[at.slot] - at.offset;
         here = here < length ? here : length;
-        rga_delete_piece(rga, &at, here, false);
+        delete_piece(rga, &at, here, false);
         length -= here;
+        if (length == 0)
+            break;
+        at = next_visible(rga, at);
     }
-    rga_set_tombstone(rga, at, index);
+    set_tombstone(rga, at, index);
 }
 
 enum weft_status rga_delete_new(struct rga *rga, enum weft_unit unit, uint64_t index,
@@ -150,7 +186,7 @@ enum weft_status rga_delete_new(struct rga *rga, enum weft_unit unit, uint64_t i
         return WEFT_NO_MEMORY;
     delete_range(rga, at, first, count);
     if (!rga->batch)
-        rga_expect_deletes(rga);
+        expect_deletes(rga);
     rga_observe(rga, first, count, (struct span){NULL, 0});
     return WEFT_OK;
 }

@@ -39,19 +39,9 @@ struct tree_at rga_insert_run(struct rga *rga, const struct rga_insertion *inser
 /// @param backward Of length > 1 only.
 void rga_log_delete(struct rga *rga, const struct op *op);
 
-/// Deletes `length` elements of a visible slot from a place on, here; *at becomes the end of the
-/// tombstone that holds them. @param backward The last of them first.
-void rga_delete_piece(struct rga *rga, struct tree_at *at, uint32_t length, bool backward);
-/// The last local edit was a delete, whose tombstone's end is `at`, at visible scalar `index`.
-void rga_set_tombstone(struct rga *rga, struct tree_at at, uint32_t index);
-
-/// The run at rga->typing got `length` more elements, whose text is there already.
-void rga_extend_typing(struct rga *rga, uint32_t length, struct weight weight);
-/// Typing may go on at rga->typing: lets rga_insert() note what comes.
-void rga_expect_typing(struct rga *rga);
-/// Deletes may go on after rga_set_tombstone(): lets rga_delete() note what comes. A row and a slot
-/// must have been reserved.
-void rga_expect_deletes(struct rga *rga);
+/// Counts in characters that were noted, and deletes that left the caret at `index`.
+void rga_settle_typing(struct rga *rga, uint32_t count);
+void rga_settle_deletes(struct rga *rga, uint32_t count, uint32_t index);
 
 /// Whether a run keeps the rules that need no past. @param text_known False when its text is not at
 /// hand: runs of the reserved class then need rga_check_initial() later.

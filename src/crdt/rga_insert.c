@@ -89,6 +89,41 @@ static bool seek_after(struct rga *rga, enum weft_unit unit, uint32_t index, str
     return start + weight.units[unit] == index;
 }
 
+// The run at rga->typing got more elements, whose text is there already.
+static void extend(struct rga *rga, uint32_t length, struct weight weight)
+{
+    struct op *last = oplog_last(&rga->log);
+    oplog_extend(&rga->log, last, length);
+    tree_extend(&rga->tree, rga->tree.cursor, length, weight);
+    rga_advance(rga, rga->local, op_seq_end(last), rga->lamport + length);
+    rga->typing += length;
+}
+
+void rga_settle_typing(struct rga *rga, uint32_t count)
+{
+    text_take(&rga->text, count, count);
+    extend(rga, count, (struct weight){{count, count, count}});
+}
+
+static uint32_t least(uint32_t a, uint64_t b)
+{
+    return b < a ? (uint32_t)b : a;
+}
+
+// Typing may go on: lets rga_insert() note what comes.
+static void expect_typing(struct rga *rga)
+{
+    const struct text *text = &rga->text;
+    if (text_room(text) == TEXT_PAGE_ELEMENTS) // the page is full
+        return;
+    struct text_page *page = text_page(text, text->length);
+    uint32_t room = least(page->capacity - page->size, text_room(text));
+    room = least(room, rga->limits.elements_max - text->length);
+    rga->strokes.index = rga->typing;
+    rga->strokes.typing = least(room, OP_LAMPORT_MAX - rga->lamport);
+    rga->strokes.text = page->data + page->size;
+}
+
 // Typing on: nobody can have hung anything on the newest element, so its run and its slot just
 // grow, up to the end of the page of text.
 static bool extend_run(struct rga *rga, uint32_t index, struct span text, uint32_t length)
@@ -98,7 +133,7 @@ static bool extend_run(struct rga *rga, uint32_t index, struct span text, uint32
         return false;
     uint32_t iv = rga->text.length;
     text_append(&rga->text, text, length);
-    rga_extend_typing(rga, length, text_weigh(&rga->text, iv, length));
+    extend(rga, length, text_weigh(&rga->text, iv, length));
     return true;
 }
 
@@ -130,25 +165,37 @@ static void insert_new_run(struct rga *rga, uint32_t index, struct tree_at at, s
     rga->typing = index + length;
 }
 
+static bool count_scalars(uint64_t *scalars_out, struct span text)
+{
+    struct utf8_counts counts;
+    if (text.size == 1 && text.data[0] < 0x80) {
+        *scalars_out = 1;
+        return true;
+    }
+    bool valid = utf8_count(&counts, text);
+    *scalars_out = valid ? counts.scalars : 0;
+    return valid;
+}
+
 enum weft_status rga_insert_new(struct rga *rga, enum weft_unit unit, uint64_t index,
                                 struct span text)
 {
-    struct utf8_counts counts;
+    uint64_t scalars;
     rga_settle(rga);
     if (index > rga->tree.total.units[unit])
         return WEFT_RANGE;
-    if (!utf8_count(&counts, text))
+    if (!count_scalars(&scalars, text))
         return WEFT_MALFORMED;
-    enum weft_status status = check_local(rga, counts.scalars, counts.scalars);
+    enum weft_status status = check_local(rga, scalars, scalars);
     struct tree_at at = {.leaf = TREE_NONE};
     if (status != WEFT_OK)
         return status;
-    uint32_t length = (uint32_t)counts.scalars;
+    uint32_t length = (uint32_t)scalars;
     if (length > 0 && unit == WEFT_SCALARS) {
         if (!rga->batch && !text_reserve(&rga->text, length, text.size))
             return WEFT_NO_MEMORY;
         if (extend_run(rga, (uint32_t)index, text, length)) {
-            rga_expect_typing(rga);
+            expect_typing(rga);
             rga_observe(rga, index, 0, text);
             return WEFT_OK;
         }
@@ -162,7 +209,7 @@ enum weft_status rga_insert_new(struct rga *rga, enum weft_unit unit, uint64_t i
     if (unit != WEFT_SCALARS)
         index = tree_index(&rga->tree, WEFT_SCALARS, at);
     insert_new_run(rga, (uint32_t)index, at, text, length);
-    rga_expect_typing(rga);
+    expect_typing(rga);
     rga_observe(rga, index, 0, text);
     return WEFT_OK;
 }

@@ -119,7 +119,10 @@ static inline void text_append(struct text *text, struct span utf8, uint32_t ele
 {
     struct text_page *page = text_page(text, text->length);
     assert(utf8.size <= page->capacity - page->size);
-    memcpy(page->data + page->size, utf8.data, utf8.size);
+    if (utf8.size == 1)
+        page->data[page->size] = utf8.data[0];
+    else
+        memcpy(page->data + page->size, utf8.data, utf8.size);
     text_take(text, elements, (uint32_t)utf8.size);
 }
 
