@@ -42,8 +42,8 @@ bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_mess
     return true;
 }
 
-/// Entries in the own journal that the peer may not have had.
-static void replay(struct node *node, struct fetch *fetch, const struct document *document)
+/// Entries in the own journal that the peer may not have had. @return false: not now.
+static bool replay(struct node *node, struct fetch *fetch, const struct document *document)
 {
     struct weft_epoch epoch = weft_doc_epoch(fetch->doc);
     for (uint32_t i = 0; i < document->tail_count; i++) {
@@ -51,29 +51,38 @@ static void replay(struct node *node, struct fetch *fetch, const struct document
         struct weft_apply_result result;
         struct record_entry entry;
         struct span value;
-        if (node->store->get(node->store, &value, STORE_JOURNAL, record_key_span(&key)) ||
-            record_entry_decode(&entry, value) || entry.kind != RECORD_DELTA ||
+        enum weft_status status =
+            node->store->get(node->store, &value, STORE_JOURNAL, record_key_span(&key));
+        if (status == WEFT_STORAGE) {
+            return false;
+        }
+        if (status || record_entry_decode(&entry, value) || entry.kind != RECORD_DELTA ||
             weft_epoch_compare(&entry.epoch, &epoch) != 0) {
             continue; // damaged, or of another epoch
         }
-        enum weft_status status = weft_doc_apply(&result, fetch->doc, WEFT_APPLY_STRICT,
-                                                 entry.delta.data, entry.delta.size);
-        (void)status; // what cannot be applied is left out
+        if (weft_doc_apply(&result, fetch->doc, WEFT_APPLY_STRICT, entry.delta.data,
+                           entry.delta.size) == WEFT_NO_MEMORY) {
+            return false; // what cannot be applied at all is left out
+        }
     }
+    return true;
 }
 
 bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
 {
     struct span name = document_name(room->document);
     uint32_t code;
-    if (!fetch->doc || weft_doc_stats(fetch->doc).atoms == 0 || !journal_writable(node, &code)) {
-        return false;
+    if (!fetch->doc || weft_doc_stats(fetch->doc).atoms == 0 || !journal_writable(node, &code) ||
+        !room_on_disk(room) || !replay(node, fetch, room->document)) {
+        return false; // what is staged cannot be read, and would count as in the snapshot
     }
-    replay(node, fetch, room->document);
     struct weft_epoch epoch = weft_doc_epoch(fetch->doc);
     uint64_t wall_ms = node->clock->wall_ms(node->clock);
     room->head = (struct archive_head){0};
+    // The snapshot's number is that of an entry that gets to the disk with it: numbers of failed
+    // groups are given again after a restart, and entries up to the snapshot's are not read.
     if (archive_save_epoch(&node->archive, name, &room->head, &epoch, wall_ms) ||
+        journal_stage_loose(node, room, RECORD_EPOCH, (struct span){0}) ||
         archive_save(&node->archive, name, fetch->doc, &room->head, node->journal_next - 1,
                      wall_ms)) {
         node->open->failed = true;

@@ -116,6 +116,30 @@ Test(cluster, a_newcomer_compares_documents_when_entries_are_gone)
     cr_assert_eq(node_unready(b->node), 0);
 }
 
+Test(cluster, a_healed_document_keeps_what_is_written_to_it_after_a_restart)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", &(struct node_limits){.journal_bytes_max = 1}, "a");
+    rig_put(a, document, "text");
+    rig_mesh(2000);
+    cr_assert_gt(node_metrics(b->node)->journal_removed, 0); // it is a snapshot at b
+    rig_restart(b);
+    cr_assert(sim_store_damage(b->store, STORE_SNAPSHOTS, rig_text(document)));
+    for (int i = 0; i < 3; i++) { // journal numbers that no entry gets
+        sim_store_fail_next(b->store, WEFT_NO_MEMORY);
+        rig_put(b, "other", "lost");
+    }
+    rig_put(b, document, "refused");
+    cr_assert_eq(node_metrics(b->node)->documents_quarantined, 1);
+    rig_mesh(20000);
+    cr_assert_eq(node_metrics(b->node)->documents_quarantined, 0);
+    rig_restart(b);
+    rig_put(b, document, "text, and more");
+    cr_assert_eq(b->response.status, 200);
+    rig_restart(b);
+    cr_assert(rig_shows(b, document, "text, and more"));
+}
+
 /// Until `rig` has asked for the first page of its comparison number `count`.
 static void mesh_until_compared(struct rig *rig, uint64_t count)
 {
