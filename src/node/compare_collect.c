@@ -198,7 +198,8 @@ static enum weft_status collect(struct page *page, const struct peer_message *as
 // -------------------------------------------------------------------------------------------
 // digests
 
-/// Puts one item. A document that cannot be read here is left out: someone else may have it.
+/// Puts one item. A document that cannot be read here is listed with a digest that none has: who
+/// asks cannot get it here, and must not count as held what of it entered the cluster before.
 static enum weft_status put_item(struct page *page, struct span name, bool *dirty_out)
 {
     struct node *node = page->node;
@@ -212,9 +213,8 @@ static enum weft_status put_item(struct page *page, struct span name, bool *dirt
     }
     enum weft_status status = digests_of(node, name, &item);
     if (status == WEFT_MALFORMED) {
-        return WEFT_OK;
-    }
-    if (status) {
+        item = (struct peer_digest){.document = name};
+    } else if (status) {
         return status;
     }
     wire_epoch_encode(bytes, &item.epoch);

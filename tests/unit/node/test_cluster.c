@@ -187,6 +187,31 @@ Test(cluster, a_page_of_a_comparison_that_was_given_up_is_not_one_of_the_next)
     cr_assert(rig_shows(b, document, "merged away"));
 }
 
+Test(cluster, what_cannot_be_read_there_does_not_count_as_held_after_a_comparison)
+{
+    struct node_limits limits = {.journal_bytes_max = 1};
+    struct rig *a = rig_start("a", &limits, NULL);
+    rig_put(a, document, "damaged");
+    rig_put(a, "other", "whole");
+    for (int i = 0; i < 5; i++)
+        rig_wait(a, 100);
+    rig_restart(a);
+    cr_assert(sim_store_damage(a->store, STORE_SNAPSHOTS, rig_text(document)));
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_DIGEST, .document = rig_text(document)});
+    cr_assert_eq(a->response.status, 503);
+    struct rig *b = rig_start("b", &limits, "a");
+    rig_mesh(10000);
+    cr_assert(rig_shows(b, "other", "whole"), "one bad document holds up no other");
+    cr_assert_eq(node_unready(b->node), 0);
+    cr_assert_eq(node_metrics(b->node)->comparisons_done, 0);
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_PUT,
+                                  .document = rig_text("other"),
+                                  .body = rig_text("whole"),
+                                  .wait_level = 2});
+    rig_mesh(11000);
+    cr_assert_str_eq(a->response.durability, "durable", "b lacks a document that a took");
+}
+
 Test(cluster, a_document_that_left_memory_is_fetched_all_the_same)
 {
     struct node_limits limits = {.journal_bytes_max = 1, .documents_bytes_max = 1};
