@@ -8,6 +8,7 @@
 #include "node/gossip.h"
 
 #define REDIAL_SEEDS_MS 5000U // those that are not linked
+#define LIVES_MAX 8U          // earlier ones of a member that are looked for among the others
 #define DIAL_ANYWAY_BEATS 5U  // a member that should dial and does not is dialed
 
 static void copy_text(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
@@ -19,7 +20,7 @@ static void copy_text(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
     out[size] = '\0';
 }
 
-struct member *members_find(struct node *node, uint64_t incarnation)
+struct member *members_find(const struct node *node, uint64_t incarnation)
 {
     for (uint32_t i = 0; i < node->member_count; i++) {
         if (node->members[i]->incarnation == incarnation) {
@@ -413,6 +414,20 @@ static void update(struct node *node, struct member *member, const struct peer_m
     }
 }
 
+/// Notes on members that are earlier lives of this one that both are one disk. Until they are
+/// silent they stay: the original of a copied directory lives on.
+static void note_lives(struct node *node, const struct member *member, uint64_t continues)
+{
+    for (uint32_t i = 0; i < LIVES_MAX && continues && continues != member->incarnation; i++) {
+        struct member *earlier = members_find(node, continues);
+        const struct feed *feed = feeds_find(node, continues);
+        if (earlier) {
+            earlier->next_life = member->incarnation;
+        }
+        continues = feed ? feed->continues : 0;
+    }
+}
+
 /// One link per pair.
 static void prune_links(struct node *node, struct member *member)
 {
@@ -440,6 +455,7 @@ struct member *members_heartbeat(struct node *node, const struct peer_message *m
         }
     }
     update(node, member, message);
+    note_lives(node, member, message->self.continues);
     if (fresh) {
         node_log(node, NODE_LOG_NOTICE, "member_joined", "peer=%s address=%s incarnation=%016llx",
                  member->name, member->gossip_address, (unsigned long long)incarnation);

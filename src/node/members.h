@@ -11,7 +11,7 @@
 #include "node/state.h"
 
 /// NULL when it is not known.
-struct member *members_find(struct node *node, uint64_t incarnation);
+struct member *members_find(const struct node *node, uint64_t incarnation);
 /// Dials the seeds, given ones and those of the last life.
 WEFT_MUST_USE enum weft_status members_start(struct node *node, const struct node_config *config);
 void members_finish(struct node *node);

@@ -3,6 +3,7 @@
 #include "node/replicas.h"
 
 #include "node/feeds.h"
+#include "node/members.h"
 #include "node/request.h"
 #include "node/subscription.h"
 
@@ -60,19 +61,28 @@ void replicas_note(struct node *node, const struct member *member)
     }
 }
 
+static bool holds(const struct member *member, uint64_t sequence, uint64_t barrier_id,
+                  const struct barrier *barrier)
+{
+    bool covers = barrier_id == 0;
+    for (uint32_t k = 0; barrier && k < barrier->covered && !covers; k++) {
+        covers = barrier->covered_by[k] == member->incarnation;
+    }
+    return covers && member->state == MEMBER_HERE && member->own_synced >= sequence &&
+           member->heard_ms > 0;
+}
+
 uint32_t replicas_count(const struct node *node, uint64_t sequence, uint64_t barrier_id)
 {
     const struct barrier *barrier = barrier_id ? find_barrier(node, barrier_id) : NULL;
     uint32_t count = 1; // this disk
     for (uint32_t i = 0; i < node->member_count; i++) {
         const struct member *member = node->members[i];
-        bool holds =
-            member->state == MEMBER_HERE && member->own_synced >= sequence && member->heard_ms > 0;
-        bool covers = barrier_id == 0;
-        for (uint32_t k = 0; barrier && k < barrier->covered && !covers; k++) {
-            covers = barrier->covered_by[k] == member->incarnation;
+        if (holds(member, sequence, barrier_id, barrier)) {
+            const struct member *next =
+                member->next_life ? members_find(node, member->next_life) : NULL;
+            count += !next || !holds(next, sequence, barrier_id, barrier);
         }
-        count += holds && covers;
     }
     return count;
 }

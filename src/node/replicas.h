@@ -16,7 +16,7 @@ void replicas_drop(struct node *node, struct subscription *subscription);
 /// A barrier of this turn. 0 when it could not be made.
 uint64_t replicas_barrier(struct node *node);
 /// On how many disks entries of the own feed up to `sequence` are, and all that `barrier` (0: none)
-/// names.
+/// names. Two members of which one continues the other are one disk.
 uint32_t replicas_count(const struct node *node, uint64_t sequence, uint64_t barrier);
 /// feed->asked says what a member has on its disk: which barriers does it cover?
 void replicas_note(struct node *node, const struct member *member);

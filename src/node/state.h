@@ -342,6 +342,7 @@ struct member {
     bool dialed;
     uint64_t lone_ms;                // since when it is known and has no pipe
     uint64_t own_synced;             // of this node's feed, as last reported
+    uint64_t next_life;              // a member on the same disk; 0: none is known
     bool behind;                     // it reported entries that this node lacks
     uint64_t lag;                    // how many
     bool pulling;                    // a range pull is under way

@@ -381,6 +381,29 @@ Test(cluster, replicated_counts_disks)
     author_finish(&author);
 }
 
+Test(cluster, a_disk_that_comes_back_at_another_address_counts_once)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(1000);
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_PUT,
+                                  .document = rig_text(document),
+                                  .body = rig_text("text"),
+                                  .wait_level = 3});
+    rig_mesh(500);
+    b->gossip[strlen(b->gossip) - 1] ^= 1;
+    rig_cut(a, b);
+    rig_restart(b);
+    rig_mesh(100);
+    a->linked[b->index] = b->linked[a->index] = true;
+    rig_mesh(1500);
+    cr_assert_eq(node_metrics(a->node)->members, 2, "the life before it is not silent yet");
+    cr_assert_eq(a->response.count, 0);
+    rig_mesh(10000);
+    cr_assert_str_eq(a->response.durability, "replicated:2");
+    cr_assert_eq(node_metrics(a->node)->members, 1);
+}
+
 /// What `from` sent on the bus so far arrives at `to`.
 static void hear(struct rig *to, const struct rig *from)
 {
