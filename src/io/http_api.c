@@ -209,27 +209,39 @@ static void read_id(struct asking *asking)
     }
 }
 
+/// `wait=replicated:N`, where it stands among other preferences. @return its N; 0: not a number
+/// that may be asked for.
+static uint32_t level_of(struct span rest)
+{
+    uint32_t level = 0;
+    size_t i = 0;
+    for (; i < rest.size && rest.data[i] >= '0' && rest.data[i] <= '9'; i++) {
+        level = 10 * level + (uint32_t)(rest.data[i] - '0');
+        if (level > WAIT_LEVEL_MAX) {
+            return 0;
+        }
+    }
+    return i == rest.size || memchr(" \t,;", rest.data[i], 4) ? level : 0;
+}
+
 /// `Prefer: wait=durable` or `wait=replicated:N`; other preferences are not for us.
 static void read_prefer(struct asking *asking)
 {
-    char text[128];
+    static const char wait[] = "wait=replicated:";
+    const size_t size = sizeof(wait) - 1;
     struct span field = asking->head->fields[HTTP_PREFER];
-    unsigned level;
     asking->ask.wait_level = 1;
-    if (field.data == NULL || field.size >= sizeof(text)) {
+    for (size_t i = 0; i + size <= field.size; i++) {
+        if (memcmp(field.data + i, wait, size) != 0) {
+            continue;
+        }
+        asking->ask.wait_level =
+            level_of((struct span){field.data + i + size, field.size - i - size});
+        if (asking->ask.wait_level == 0) {
+            fail(asking, 400, WIRE_BAD_REQUEST, "replicated:N counts from 1 to 64 disks");
+        }
         return;
     }
-    memcpy(text, field.data, field.size);
-    text[field.size] = '\0';
-    const char *found = strstr(text, "wait=replicated:");
-    if (found == NULL) {
-        return;
-    }
-    if (sscanf(found, "wait=replicated:%2u", &level) != 1 || level < 1 || level > WAIT_LEVEL_MAX) {
-        fail(asking, 400, WIRE_BAD_REQUEST, "replicated:N counts from 1 to 64 disks");
-        return;
-    }
-    asking->ask.wait_level = level;
 }
 
 static void read_list(struct asking *asking)

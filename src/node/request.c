@@ -295,6 +295,21 @@ static void finish(struct node *node, struct request *request, const char *durab
     request_destroy(node, request);
 }
 
+/// Answers it when enough disks hold it, or nobody waits any more. @return Whether it did.
+static bool answer_if_due(struct node *node, struct request *request)
+{
+    char durability[32];
+    uint32_t count = replicas_count(node, request->sequence, request->barrier);
+    if (count < request->ask.wait_level && node->now_ms < request->deadline_ms && !request->gone) {
+        return false;
+    }
+    if (count > 1) {
+        snprintf(durability, sizeof durability, "replicated:%u", count);
+    }
+    finish(node, request, count > 1 ? durability : "durable");
+    return true;
+}
+
 void request_committed(struct node *node, struct request *request, uint64_t sequence)
 {
     bool waits = request->ask.wait_level >= 2 && !request->gone;
@@ -309,9 +324,10 @@ void request_committed(struct node *node, struct request *request, uint64_t sequ
     request->state = REQUEST_AWAITING;
     request->sequence = sequence;
     request->deadline_ms = node->now_ms + REPLICATED_WAIT_MS;
-    request->await_next = node->awaiting_requests;
-    node->awaiting_requests = request;
-    request_check_replicas(node);
+    if (!answer_if_due(node, request)) {
+        request->await_next = node->awaiting_requests;
+        node->awaiting_requests = request;
+    }
 }
 
 void request_failed(struct node *node, struct request *request, uint32_t code)
@@ -327,18 +343,12 @@ void request_check_replicas(struct node *node)
     struct request **link = &node->awaiting_requests;
     while (*link) {
         struct request *request = *link;
-        char durability[32];
-        uint32_t count = replicas_count(node, request->sequence, request->barrier);
-        if (count < request->ask.wait_level && node->now_ms < request->deadline_ms &&
-            !request->gone) {
+        struct request *next = request->await_next;
+        if (answer_if_due(node, request)) {
+            *link = next;
+        } else {
             link = &request->await_next;
-            continue;
         }
-        *link = request->await_next;
-        if (count > 1) {
-            snprintf(durability, sizeof durability, "replicated:%u", count);
-        }
-        finish(node, request, count > 1 ? durability : "durable");
     }
 }
 

@@ -72,6 +72,7 @@ static enum weft_status check_patch(const struct room *room, struct span body)
     return reader.failed || pack_left(&reader) > 0 ? WEFT_MALFORMED : WEFT_OK;
 }
 
+/// A patch that does nothing creates a document that is not there all the same.
 static enum weft_status patch(struct room *room, uint64_t agent, struct span body)
 {
     struct pack_reader reader = pack_reader_of(body);
@@ -89,7 +90,7 @@ static enum weft_status patch(struct room *room, uint64_t agent, struct span bod
         status =
             status ? status : weft_doc_insert(room->doc, WEFT_SCALARS, index, text.data, text.size);
     }
-    return status;
+    return status || weft_doc_stats(room->doc).atoms > 0 ? status : begin_empty(room, agent);
 }
 
 // --------------------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ static enum weft_status apply(struct node *node, struct request *request, struct
     case NODE_ASK_PUT:
         return put(room, agent, ask->body);
     case NODE_ASK_PATCH:
-        return ask->json ? patch(room, agent, ask->body) : replace(room, agent, ask->body);
+        return ask->json ? patch(room, agent, ask->body) : put(room, agent, ask->body);
     case NODE_ASK_CREATE:
         return create(node, room, ask->body);
     default:
@@ -265,7 +266,7 @@ void request_edit(struct node *node, struct request *request)
     status = apply(node, request, room);
     uint64_t after = weft_doc_stats(room->doc).atoms;
     request->repeated = request->ask.verb != NODE_ASK_DELETE && after == before;
-    if (status == WEFT_NO_MEMORY && after > before) {
+    if (status && after > before) {
         node->open->failed = true; // some of it was done: taken back with its group
     }
     if (request->ask.verb != NODE_ASK_DELETE && after > before) {

@@ -59,6 +59,7 @@ enum weft_status room_load(struct node *node, struct room *room)
         return WEFT_OK;
     }
     if (room->quarantined) {
+        fetch_damaged(node, room); // when there was no room for it before
         return WEFT_MALFORMED;
     }
     // An empty array of numbers is not "no array": there is nothing in the journal.

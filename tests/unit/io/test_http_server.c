@@ -58,6 +58,8 @@ static void check_exchanges(uint16_t port, const struct exchange *exchanges, siz
 #define ASK(line, fields, body)                                                                    \
     line " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" fields "\r\n" body
 
+#define SIXTY "012345678901234567890123456789012345678901234567890123456789"
+
 static void requests_reach_the_node_as_they_were_meant(void)
 {
     static const struct exchange exchanges[] = {
@@ -83,6 +85,11 @@ static void requests_reach_the_node_as_they_were_meant(void)
              "If-Match: \"00112233445566778899aabbccddeeff\"\r\n",
              "h"),
          "wait=3", "if_match=00112233445566778899aabbccddeeff"},
+        {ASK("PUT /v1/docs/x",
+             "Prefer: handling=lenient; x=\"" SIXTY SIXTY SIXTY "\", wait=replicated:64\r\n"
+             "Content-Length: 1\r\n",
+             "h"),
+         "wait=64", NULL},
         {ASK("PATCH /v1/docs/x",
              "Content-Type: application/json; charset=utf-8\r\n"
              "Content-Length: 11\r\n",
@@ -129,6 +136,12 @@ static void what_is_not_right_is_refused_with_a_reason(void)
         {ASK("PUT /v1/docs/x", "Content-Length: 99999999\r\n", ""), "413", "too_large"},
         {ASK("PUT /v1/docs/x", "If-Match: *\r\nContent-Length: 1\r\n", "x"), "400", "If-Match"},
         {ASK("PUT /v1/docs/x", "Prefer: wait=replicated:x\r\nContent-Length: 1\r\n", "x"), "400",
+         "replicated:N"},
+        {ASK("PUT /v1/docs/x", "Prefer: wait=replicated:100\r\nContent-Length: 1\r\n", "x"), "400",
+         "replicated:N"},
+        {ASK("PUT /v1/docs/x", "Prefer: wait=replicated:2x\r\nContent-Length: 1\r\n", "x"), "400",
+         "replicated:N"},
+        {ASK("PUT /v1/docs/x", "Prefer: wait=replicated:0\r\nContent-Length: 1\r\n", "x"), "400",
          "replicated:N"},
         {ASK("PATCH /v1/docs/x", "Content-Length: 2\r\n", "[]"), "415", "Content-Type"},
         {ASK("PATCH /v1/docs/x", "Content-Type: application/json\r\nContent-Length: 2\r\n", "{}"),

@@ -131,6 +131,17 @@ Test(requests, patch_checks_all_of_it_first)
     cr_assert(rig_shows(rig, document, "hi"));
 }
 
+Test(requests, a_patch_that_does_nothing_creates_what_is_not_there)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    cr_assert_eq(patch_as(rig, &(struct node_ask){0}, NULL, 0), 201);
+    cr_assert_neq(rig->response.etag[0], '\0');
+    cr_assert(rig_shows(rig, document, ""));
+    cr_assert_eq(patch_as(rig, &(struct node_ask){0}, NULL, 0), 200);
+    cr_assert_eq(ask(rig, NODE_ASK_PATCH, "other", ""), 201);
+    cr_assert_eq(ask(rig, NODE_ASK_TEXT, "other", ""), 200);
+}
+
 Test(requests, if_match_guards_against_edits_in_between)
 {
     struct rig *rig = rig_start("a", NULL, NULL);
