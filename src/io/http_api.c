@@ -381,6 +381,7 @@ static void read_request(struct asking *asking, struct span body)
         read_changes(asking);
         break;
     case HTTP_ROUTE_RECOVERIES:
+        read_list(asking);
         asking->ask.verb = NODE_ASK_RECOVERY_LIST;
         break;
     case HTTP_ROUTE_RECOVERY:

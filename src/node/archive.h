@@ -121,10 +121,10 @@ struct archive_recovery {
     uint64_t wall_ms; // of the latest part
 };
 /// Visits recovery copies, of one document or of all (`name` empty), until `visit` returns false.
-WEFT_MUST_USE enum weft_status
-archive_recoveries(const struct archive *archive, struct span name,
-                   bool (*visit)(void *context, const struct archive_recovery *copy),
-                   void *context);
+/// @param after Where to go on: behind this copy; NULL: from the first.
+WEFT_MUST_USE enum weft_status archive_recoveries(
+    const struct archive *archive, struct span name, const struct archive_recovery *after,
+    bool (*visit)(void *context, const struct archive_recovery *copy), void *context);
 /// A recovery copy as a document. @return WEFT_OK, WEFT_NOT_FOUND, WEFT_STORAGE or WEFT_NO_MEMORY.
 /// Parts that are damaged are left out; so are runs whose causes are missing.
 WEFT_MUST_USE enum weft_status archive_load_recovery(struct weft_doc **doc_out,

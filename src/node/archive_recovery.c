@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define PART_BYTES (512U << 10) // of a whole document; a value of this size is a row of pages
+#include "node/limits.h"
 
 enum weft_status archive_save_recovery(const struct archive *archive, struct span name,
                                        const struct weft_epoch *epoch, uint64_t part,
@@ -35,7 +35,7 @@ enum weft_status archive_save_recovery_whole(uint64_t *parts_out, const struct a
     enum weft_status status = weft_delta_reader_create(&reader, doc, NULL, 0);
     while (status == WEFT_OK) {
         delta.size = 0;
-        status = weft_delta_reader_next(&delta, reader, PART_BYTES);
+        status = weft_delta_reader_next(&delta, reader, RECOVERY_PART_BYTES);
         if (status || delta.size == 0) {
             break;
         }
@@ -113,11 +113,18 @@ static bool recoveries_visit(void *context, struct span key, struct span value)
 
 enum weft_status
 archive_recoveries(const struct archive *archive, struct span name,
+                   const struct archive_recovery *after,
                    bool (*visit)(void *context, const struct archive_recovery *copy), void *context)
 {
     struct recoveries recoveries = {.name = name, .visit = visit, .context = context};
+    struct record_key behind;
+    struct span from = name;
+    if (after) {
+        behind = record_key_recovery(after->document, &after->epoch, UINT64_MAX);
+        from = record_key_span(&behind);
+    }
     enum weft_status status =
-        archive->store->scan(archive->store, STORE_RECOVERY, name, recoveries_visit, &recoveries);
+        archive->store->scan(archive->store, STORE_RECOVERY, from, recoveries_visit, &recoveries);
     if (status == WEFT_OK && !recoveries.stopped) {
         flush(&recoveries);
     }

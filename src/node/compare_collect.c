@@ -20,7 +20,8 @@ struct page {
     struct weft_buffer names; // u32 size, name, ... of this page, each once
     uint32_t count;
     uint32_t count_max;
-    uint64_t number; // of the last one
+    uint32_t scanned; // journal entries
+    uint64_t number;  // of the last one
     bool full;
     enum weft_status status;
 };
@@ -85,6 +86,10 @@ static bool visit_entry(void *context, uint64_t number, const struct record_entr
 {
     struct page *page = context;
     (void)value;
+    if (page->scanned++ == PULL_SCAN_ENTRIES) {
+        page->full = true; // each is looked for among the names
+        return false;
+    }
     if (entry && !add(page, entry->document)) {
         return false;
     }
@@ -239,6 +244,30 @@ size_t compare_next_collected(const struct weft_buffer *page, size_t at,
     return at + sizeof item_out->digest.bytes;
 }
 
+/// Puts the items of a page that was collected, up to the bound of documents that are loaded for
+/// it. @return how many names were dealt with.
+static uint32_t put_items(struct page *page, uint32_t *count_out, bool *dirty_out)
+{
+    uint64_t loads = page->node->metrics.documents_loads + PULL_PAGE_LOADS;
+    uint32_t done = 0;
+    for (size_t at = 0; at < page->names.size; done++) {
+        uint32_t size;
+        size_t before = page->node->scratch.size;
+        if (page->node->metrics.documents_loads >= loads) {
+            break;
+        }
+        memcpy(&size, page->names.data + at, sizeof size);
+        page->status =
+            put_item(page, (struct span){page->names.data + at + sizeof size, size}, dirty_out);
+        if (page->status || *dirty_out) {
+            break;
+        }
+        *count_out += page->node->scratch.size > before;
+        at += sizeof size + size;
+    }
+    return done;
+}
+
 enum weft_status compare_collect(struct node *node, const struct peer_message *asked,
                                  uint32_t *count_out, struct weft_buffer *cursor_out,
                                  bool *dirty_out)
@@ -250,14 +279,15 @@ enum weft_status compare_collect(struct node *node, const struct peer_message *a
     weft_buffer_init(&page.names, &node->allocator);
     node->scratch.size = 0;
     enum weft_status status = collect(&page, asked, cursor_out);
-    for (size_t at = 0; at < page.names.size && status == WEFT_OK && !*dirty_out;) {
-        uint32_t size;
-        size_t before = node->scratch.size;
-        memcpy(&size, page.names.data + at, sizeof size);
-        status =
-            put_item(&page, (struct span){page.names.data + at + sizeof size, size}, dirty_out);
-        *count_out += node->scratch.size > before;
-        at += sizeof size + size;
+    if (status == WEFT_OK) {
+        uint32_t done = put_items(&page, count_out, dirty_out);
+        status = page.status;
+        if (status == WEFT_OK && !*dirty_out && done < page.count) {
+            // The page ends before: again, for the cursor.
+            page.names.size = cursor_out->size = 0;
+            page = (struct page){.node = node, .names = page.names, .count_max = done};
+            status = collect(&page, asked, cursor_out);
+        }
     }
     weft_buffer_finish(&page.names);
     return status;

@@ -44,7 +44,8 @@
     (48U << 10) // pieces in which HTTP edits and pulled documents are journaled
 #define DEFERRED_BYTES_MAX (16U << 20) // reads of all clients that wait for a commit
 #define GATHER_BYTES_MAX (64U << 20)   // edits of all clients that wait for a commit
-#define RECOVERY_PART_BYTES (512U << 10)
+#define RECOVERY_PART_BYTES                                                                        \
+    (512U << 10) // of a whole document; a value of this size is a row of pages
 
 // ------------------------------------------------------------------------------------ journal
 
@@ -64,7 +65,7 @@
 #define FRESH_BYTES_MAX (60U << 10) // of one bus message; a larger entry is pulled
 #define FRESH_MESSAGES_MAX 8U       // of one turn; the rest is pulled
 #define PULL_BYTES (1U << 20)       // of entries in one page
-#define PULL_SCAN_ENTRIES 65536U    // journal records looked at for one page
+#define PULL_SCAN_ENTRIES 16384U    // journal records looked at for one page, each beside its names
 #define PULL_PAGE_DOCUMENTS 256U
 #define PULL_PAGE_LOADS 32U // documents loaded for the digests of one page
 #define PULL_RETRY_MS 500U
@@ -84,6 +85,8 @@
 
 #define LIST_DEFAULT 100U
 #define LIST_MAX 1000U
+#define LIST_SCAN_MAX 10000U             // records looked at for one page, deleted documents too
+#define LIST_RECOVERY_BYTES (64U << 20)  // of copies, which are read for one page
 #define WATCH_TEXT_BYTES_MAX (1U << 20)  // a longer text is not sent with the first event
 #define WATCH_PATCH_BYTES_MAX (1U << 20) // of one room and turn; past that the text is sent anew
 

@@ -160,13 +160,17 @@ static bool read_document(struct node *node, struct request_id id, const struct 
 // ---------------------------------------------------------------------------------------------
 // lists
 
+#define RECOVERY_EPOCH_DIGITS (2 * WIRE_EPOCH_SIZE)
+
 struct listing {
     struct node *node;
     struct json *json;
     uint32_t count;
     uint32_t limit;
+    uint32_t visited;
+    uint64_t bytes; // of recovery copies
     bool more;
-    uint8_t last[RECORD_NAME_BYTES_MAX];
+    uint8_t last[RECOVERY_EPOCH_DIGITS + RECORD_NAME_BYTES_MAX]; // where to go on
     size_t last_size;
 };
 
@@ -189,6 +193,23 @@ static void put_known(struct listing *listing, const struct archive_head *head, 
     }
 }
 
+static uint32_t limit_of(const struct node_ask *ask)
+{
+    uint32_t limit = ask->limit ? ask->limit : LIST_DEFAULT;
+    return limit < LIST_MAX ? limit : LIST_MAX;
+}
+
+static void put_next(struct listing *listing)
+{
+    json_raw(listing->json, "],\"next\":");
+    if (listing->more) {
+        json_put_string(listing->json, (struct span){listing->last, listing->last_size});
+    } else {
+        json_raw(listing->json, "null");
+    }
+    json_raw(listing->json, "}");
+}
+
 static bool list_visit(void *context, struct span name, const struct archive_head *head)
 {
     struct listing *listing = context;
@@ -200,12 +221,17 @@ static bool list_visit(void *context, struct span name, const struct archive_hea
                  document_numbers(document)[document->tail_count - 1] > head->through;
     bool empty = room && room->doc ? weft_doc_stats(room->doc).atoms == 0
                                    : head && head->atoms == 0 && !stale;
-    if (empty || !record_name_valid(name)) {
-        return true; // it was deleted
+    if (!record_name_valid(name)) {
+        return true;
     }
-    if (listing->count == listing->limit) {
+    if (listing->visited++ == LIST_SCAN_MAX || (listing->count == listing->limit && !empty)) {
         listing->more = true;
         return false;
+    }
+    memcpy(listing->last, name.data, name.size);
+    listing->last_size = name.size;
+    if (empty) {
+        return true; // it was deleted
     }
     json_raw(json, listing->count++ ? ",\n{" : "\n{");
     json_name(json, "name");
@@ -220,8 +246,6 @@ static bool list_visit(void *context, struct span name, const struct archive_hea
         json_raw(json, "true");
     }
     json_raw(json, "}");
-    memcpy(listing->last, name.data, name.size);
-    listing->last_size = name.size;
     return !json->failed;
 }
 
@@ -230,24 +254,12 @@ static void read_list(struct node *node, struct request_id id, const struct node
     struct weft_buffer body;
     weft_buffer_init(&body, &node->allocator);
     struct json json = {&body, false};
-    struct listing listing = {.node = node, .json = &json, .limit = ask->limit};
-    if (listing.limit == 0) {
-        listing.limit = LIST_DEFAULT;
-    }
-    if (listing.limit > LIST_MAX) {
-        listing.limit = LIST_MAX;
-    }
+    struct listing listing = {.node = node, .json = &json, .limit = limit_of(ask)};
     json_raw(&json, "{\"documents\":[");
     if (archive_list(&node->archive, ask->after, ask->prefix, list_visit, &listing)) {
         json.failed = true;
     }
-    json_raw(&json, "],\"next\":");
-    if (listing.more) {
-        json_put_string(&json, (struct span){listing.last, listing.last_size});
-    } else {
-        json_raw(&json, "null");
-    }
-    json_raw(&json, "}");
+    put_next(&listing);
     respond_json(node, id, 200, &json, NULL, NULL);
 }
 
@@ -256,9 +268,6 @@ static bool recovery_visit(void *context, const struct archive_recovery *copy)
     struct listing *listing = context;
     struct json *json = listing->json;
     uint8_t epoch[WIRE_EPOCH_SIZE];
-    if (listing->count == LIST_MAX) {
-        return false;
-    }
     wire_epoch_encode(epoch, &copy->epoch);
     json_raw(json, listing->count++ ? ",\n{" : "\n{");
     json_name(json, "document");
@@ -272,20 +281,41 @@ static bool recovery_visit(void *context, const struct archive_recovery *copy)
     json_name(json, "wall_ms");
     json_u64(json, copy->wall_ms);
     json_raw(json, "}");
-    return !json->failed;
+    epoch_hex((char *)listing->last, &copy->epoch); // its end is where the name begins
+    memcpy(listing->last + RECOVERY_EPOCH_DIGITS, copy->document.data, copy->document.size);
+    listing->last_size = RECOVERY_EPOCH_DIGITS + copy->document.size;
+    listing->bytes += copy->bytes;
+    listing->more = listing->count == listing->limit || listing->bytes >= LIST_RECOVERY_BYTES;
+    return !json->failed && !listing->more;
+}
+
+/// Where a page of recovery copies ended: the epoch's digits, then the document's name.
+static bool read_after(struct archive_recovery *after_out, struct span text)
+{
+    after_out->document =
+        (struct span){text.data + RECOVERY_EPOCH_DIGITS, text.size - RECOVERY_EPOCH_DIGITS};
+    return epoch_from_hex(&after_out->epoch, (struct span){text.data, RECOVERY_EPOCH_DIGITS}) &&
+           record_name_valid(after_out->document);
 }
 
 static void read_recoveries(struct node *node, struct request_id id, const struct node_ask *ask)
 {
     struct weft_buffer body;
+    struct archive_recovery after;
+    bool goes_on = ask->after.size > 0;
+    if (goes_on && (ask->after.size <= RECOVERY_EPOCH_DIGITS || !read_after(&after, ask->after))) {
+        request_refuse(node, id, WIRE_BAD_REQUEST, "after");
+        return;
+    }
     weft_buffer_init(&body, &node->allocator);
     struct json json = {&body, false};
-    struct listing listing = {.node = node, .json = &json};
+    struct listing listing = {.node = node, .json = &json, .limit = limit_of(ask)};
     json_raw(&json, "{\"recovery\":[");
-    if (archive_recoveries(&node->archive, ask->document, recovery_visit, &listing)) {
+    if (archive_recoveries(&node->archive, ask->document, goes_on ? &after : NULL, recovery_visit,
+                           &listing)) {
         json.failed = true;
     }
-    json_raw(&json, "]}");
+    put_next(&listing);
     respond_json(node, id, 200, &json, NULL, NULL);
 }
 

@@ -246,7 +246,8 @@ int place_dir_recoveries(struct place *place, const char *document,
 {
     struct recovery_visit wrapped = {visit, context};
     struct span name = document != NULL ? span_of_text(document) : (struct span){NULL, 0};
-    enum weft_status status = archive_recoveries(&place->archive, name, visit_recovery, &wrapped);
+    enum weft_status status =
+        archive_recoveries(&place->archive, name, NULL, visit_recovery, &wrapped);
     release(place);
     if (status != WEFT_OK)
         return complain(place_code(status), "%s: %s", place->text, weft_status_text(status));

@@ -208,15 +208,11 @@ int place_url_doc(struct place *place, const char *name, struct weft_doc **doc_o
 
 // -------------------------------------------------------------------------------------- recoveries
 
-int place_url_recoveries(struct place *place, const char *document,
-                         void (*visit)(void *context, const struct place_recovery *recovery),
-                         void *context)
+static void recovery_page(const json_t *page, const char *document,
+                          void (*visit)(void *context, const struct place_recovery *recovery),
+                          void *context)
 {
-    json_t *list = NULL;
-    int code = remote_json(&place->remote, &list, "/v1/recovery", "list of recovery copies");
-    if (code != EXIT_FINE)
-        return code;
-    const json_t *rows = json_object_get(list, "recovery");
+    const json_t *rows = json_object_get(page, "recovery");
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
         struct place_recovery recovery = {.parts = number_of(row, "parts"),
@@ -227,8 +223,27 @@ int place_url_recoveries(struct place *place, const char *document,
         if (document == NULL || strcmp(document, recovery.document) == 0)
             visit(context, &recovery);
     }
-    json_decref(list);
-    return EXIT_FINE;
+}
+
+int place_url_recoveries(struct place *place, const char *document,
+                         void (*visit)(void *context, const struct place_recovery *recovery),
+                         void *context)
+{
+    char after[512] = "";
+    for (;;) {
+        char *path = remote_path("/v1/recovery?limit=500&after=", after, "");
+        json_t *page = NULL;
+        if (path == NULL)
+            return complain(EXIT_REFUSED, "out of memory");
+        int code = remote_json(&place->remote, &page, path, "list of recovery copies");
+        free(path);
+        if (code == EXIT_FINE)
+            recovery_page(page, document, visit, context);
+        copy_text(after, sizeof(after), json_object_get(page, "next"));
+        json_decref(page);
+        if (code != EXIT_FINE || after[0] == '\0')
+            return code;
+    }
 }
 
 int place_url_recovery_text(struct place *place, const char *document, const char *epoch,

@@ -104,6 +104,8 @@ static void requests_reach_the_node_as_they_were_meant(void)
          "patch document=x", "id=c0ffee00000001.4294967295"},
         {ASK("DELETE /v1/docs/x", "", ""), "delete document=x", NULL},
         {ASK("GET /v1/recovery", "", ""), "recovery_list", NULL},
+        {ASK("GET /v1/recovery?after=0%30a&limit=7", "", ""), "recovery_list after=00a limit=7",
+         NULL},
         {ASK("GET /v1/recovery/x?epoch=000000000000000100112233445566778899aabbccddeeff", "", ""),
          "recovery_text document=x after=000000000000000100112233445566778899aabbccddeeff", NULL},
         {ASK("GET /v1/cluster/members", "", ""), "members", NULL},

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Nodes among each other: members, feeds, pulls, replicas, epochs.
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/peer.h"
+#include "node/limits.h"
 #include "rig.h"
 
 static const char *const document = "notes";
@@ -138,6 +140,57 @@ Test(cluster, a_healed_document_keeps_what_is_written_to_it_after_a_restart)
     cr_assert_eq(b->response.status, 200);
     rig_restart(b);
     cr_assert(rig_shows(b, document, "text, and more"));
+}
+
+/// The answer to a question for a page of all documents, behind `cursor`; valid until the next.
+static struct peer_message page_behind(struct rig *rig, struct span cursor)
+{
+    struct peer_message question = {
+        .type = PEER_PULL_CHANGED, .cursor = cursor, .count_max = PULL_PAGE_DOCUMENTS};
+    static struct rig_bytes kept;
+    struct peer_message reply;
+    struct weft_buffer bytes;
+    weft_buffer_init(&bytes, NULL);
+    struct pack_writer writer = pack_writer_begin(&bytes);
+    peer_begin(&writer, &question);
+    cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
+    rig_step(rig, &(struct node_event){
+                      .kind = NODE_PULL_ASKED, .answer = {1}, .bytes = {bytes.data, bytes.size}});
+    cr_assert_eq(rig->answers.count, 1);
+    free(kept.data);
+    kept = rig->answers.items[0];
+    rig->answers.count = 0;
+    weft_buffer_finish(&bytes);
+    cr_assert_eq(peer_decode(&reply, (struct span){kept.data, kept.size}), WEFT_OK);
+    return reply;
+}
+
+Test(cluster, a_page_of_a_comparison_loads_few_documents)
+{
+    enum { DOCUMENTS = 100 };
+    struct rig *rig = rig_start("a", &(struct node_limits){.documents_bytes_max = 1}, NULL);
+    for (int i = 0; i < DOCUMENTS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "doc-%03d", i);
+        rig_put(rig, name, "text");
+    }
+    rig_restart(rig);
+    uint8_t cursor[64] = "N";
+    size_t size = 1;
+    uint32_t seen = 0;
+    for (int pages = 0; size > 0; pages++) {
+        uint64_t loads = node_metrics(rig->node)->documents_loads;
+        cr_assert_leq(pages, DOCUMENTS);
+        struct peer_message page = page_behind(rig, (struct span){cursor, size});
+        cr_assert_eq(page.answer, PEER_ANSWER_OK);
+        cr_assert_leq(node_metrics(rig->node)->documents_loads, loads + PULL_PAGE_LOADS);
+        seen += page.digests.count;
+        size = page.cursor.size;
+        cr_assert_leq(size, sizeof(cursor));
+        if (size > 0)
+            memcpy(cursor, page.cursor.data, size);
+    }
+    cr_assert_eq(seen, DOCUMENTS);
 }
 
 /// Until `rig` has asked for the first page of its comparison number `count`.

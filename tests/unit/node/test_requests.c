@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Requests: each verb, and what each refuses.
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "codec/pack.h"
@@ -269,6 +270,33 @@ Test(requests, deleted_text_stays_readable_as_a_recovery_copy)
     cr_assert_eq(rig->response.status, 200);
     cr_assert_str_eq(rig->response.body, "old text");
     cr_assert_str_eq(rig->response.epoch, first_epoch);
+}
+
+Test(requests, the_list_of_recovery_copies_goes_on_where_it_stopped)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    const char *names[] = {"a", "b", "b"};
+    char after[128] = "";
+    for (int i = 0; i < 3; i++) {
+        rig_put(rig, names[i], "text");
+        cr_assert_eq(ask(rig, NODE_ASK_DELETE, names[i], ""), 200);
+    }
+    for (int i = 0; i < 3; i++) {
+        char quoted[32];
+        rig_ask(rig, &(struct node_ask){
+                         .verb = NODE_ASK_RECOVERY_LIST, .after = rig_text(after), .limit = 1});
+        snprintf(quoted, sizeof(quoted), "\"document\":\"%s\"", names[i]);
+        char *row = strstr(rig->response.body, quoted);
+        cr_assert_not_null(row, "page %d: %s", i, rig->response.body);
+        cr_assert_null(strstr(row + 1, "\"document\""));
+        char *next = strstr(rig->response.body, "\"next\":\"");
+        cr_assert_not_null(next);
+        cr_assert_eq(sscanf(next, "\"next\":\"%100[^\"]", after), 1);
+    }
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_RECOVERY_LIST, .after = rig_text(after)});
+    cr_assert_not_null(strstr(rig->response.body, "\"recovery\":[],\"next\":null"));
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_RECOVERY_LIST, .after = rig_text("b")});
+    cr_assert_eq(rig->response.status, 400);
 }
 
 Test(requests, lists_go_on_where_they_stopped)
