@@ -71,6 +71,9 @@ static void respond_problem(struct node *node, struct request_id id, uint16_t st
 
 void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail)
 {
+    if (code == WIRE_STORAGE_FULL && !detail) {
+        detail = "this node is read-only: its disk is full, or max_data_bytes are used up";
+    }
     size_t at = 0;
     while (problems[at].code != code && problems[at].code != WIRE_INTERNAL) {
         at++;
@@ -236,7 +239,8 @@ static void take(struct node *node, struct request_id id, const struct node_ask 
 void request_asked(struct node *node, struct request_id id, const struct node_ask *ask)
 {
     if (names_document(ask) && !record_name_valid(ask->document)) {
-        request_refuse(node, id, WIRE_BAD_REQUEST, "document name");
+        request_refuse(node, id, WIRE_BAD_REQUEST,
+                       "a name is at least 1 byte of UTF-8 without control characters");
     } else if (names_document(ask) && ask->document.size > node->limits.document_name_bytes_max) {
         request_refuse(node, id, WIRE_TOO_LARGE, "document name");
     } else if (ask->body.size > node->limits.document_bytes_max) {

@@ -67,6 +67,14 @@ def commands():
             for command in (("cat",), ("dump",), ("recovery", "cat")):
                 refuse(USAGE, "name", *command, url, name)
                 refuse(USAGE, "name", *command, data, name)
+        for name in (".", ".."):
+            weft("put", url, name, stdin=name.encode())
+            if not weft("cat", url, name).stdout == weft("cat", data, name).stdout == name.encode():
+                raise Failed(f"document {name} is not what was put")
+            node.request("DELETE", f"/v1/docs/{name}")
+        for arguments in (("cluster", "--help"), ("help", "cluster")):
+            if b"weft cluster forget URL NODE" not in weft(*arguments).stdout:
+                raise Failed(f"{arguments} does not show the commands of its group")
         for place in (url, data):
             if weft("ls", place, "--prefix", "n" * 600).stdout:
                 raise Failed("something begins with what is longer than a name")

@@ -17,6 +17,9 @@ def edits_reach_all():
         for number, node in enumerate(cluster):
             weft("put", node.url, "shared" if number == 0 else f"of-{number}", stdin=b"first\n")
         cluster.wait_equal("shared", holds=lambda text: text == "first\n")
+        said = weft("put", cluster[1].url, "shared", "--replicas", "3", stdin=b"first\n").stderr
+        if b"on 3 disks" not in said:
+            raise Failed(f"put does not say where the text is: {said!r}")
         editors = [Editor("shared").connect(node.address) for node in cluster]
         for number, editor in enumerate(editors):
             editor.wait(lambda editor=editor: editor.replica.length() == 6, 10, "the text")

@@ -263,7 +263,8 @@ void arguments_help(const struct command *command)
 {
     struct option_list list;
     list_fill(&list, command);
-    printf("usage: weft %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+    printf("usage: weft %s%s%s\n\n%s\n", command->name, command->arguments[0] != '\0' ? " " : "",
+           command->arguments, command->summary);
     if (command->details != NULL)
         printf("%s\n", command->details);
     printf("\n");

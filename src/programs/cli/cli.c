@@ -79,21 +79,33 @@ static bool is_group(const char *word)
     return false;
 }
 
-static int say_no_command(int argc, char **argv)
+/// What the commands of a group are for. Asked for, it is an answer, else a refusal.
+static int say_group(const char *word, bool asked)
+{
+    size_t size = strlen(word);
+    FILE *stream = asked ? stdout : stderr;
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        const struct command *command = commands[i];
+        if (strncmp(command->name, word, size) == 0 && command->name[size] == ' ')
+            fprintf(stream, "usage: weft %s %s\n           %s\n", command->name, command->arguments,
+                    command->summary);
+    }
+    return asked ? EXIT_FINE : EXIT_USAGE;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+static int say_no_command(int argc, char **argv, bool asks_help)
 {
     const char *names[NAMES_MAX];
     char given[80];
     size_t count = 0;
     bool group = is_group(argv[1]);
-    if (group && argc < 3) {
-        set_command_name(argv[1]);
-        for (size_t i = 0; commands[i] != NULL; i++) {
-            const struct command *command = commands[i];
-            if (strncmp(command->name, argv[1], strlen(argv[1])) == 0)
-                remark("usage: weft %s %s", command->name, command->arguments);
-        }
-        return EXIT_USAGE;
-    }
+    if (group && (argc < 3 || is_help(argv[2])))
+        return say_group(argv[1], asks_help || argc > 2);
     snprintf(given, sizeof(given), group ? "%s %.40s" : "%.40s", argv[1], group ? argv[2] : "");
     while (commands[count] != NULL && count < NAMES_MAX) {
         names[count] = commands[count]->name;
@@ -121,8 +133,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 int cli_run(int argc, char **argv)
 {
-    bool asks_help = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-                                   strcmp(argv[1], "help") == 0);
+    bool asks_help = argc >= 2 && is_help(argv[1]);
     if (argc < 2 || (asks_help && argc == 2)) {
         print_overview(asks_help ? stdout : stderr);
         return asks_help ? EXIT_FINE : EXIT_USAGE;
@@ -147,5 +158,5 @@ int cli_run(int argc, char **argv)
         }
         return run(command, argc - words, argv + words);
     }
-    return say_no_command(argc, argv);
+    return say_no_command(argc, argv, asks_help);
 }

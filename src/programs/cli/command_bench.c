@@ -121,8 +121,8 @@ static int show_result(const struct arguments *arguments, const struct serve_ben
     }
     int code = output_object(arguments, row);
     if (code == EXIT_FINE && result->failed > 0)
-        code = complain(EXIT_REFUSED, "%u connections failed, the first: %s", result->failed,
-                        result->error);
+        code = complain(result->joined > 0 ? EXIT_REFUSED : EXIT_UNREACHABLE,
+                        "%u connections failed, the first: %s", result->failed, result->error);
     return code;
 }
 

@@ -21,7 +21,7 @@ static void format_id(char *text_out, struct weft_id id)
     if (id.agent == WEFT_ID_ROOT.agent && id.seq == WEFT_ID_ROOT.seq)
         snprintf(text_out, ID_BYTES, "root");
     else
-        snprintf(text_out, ID_BYTES, "%" PRIx64 ":%" PRIu64, id.agent, id.seq);
+        snprintf(text_out, ID_BYTES, "%016" PRIx64 ":%" PRIu64, id.agent, id.seq);
 }
 
 // -------------------------------------------------------------------------------- the document's
@@ -31,7 +31,7 @@ static bool add_agent(void *context, uint64_t agent, uint64_t next)
 {
     json_t *version = context;
     char text[ID_BYTES];
-    snprintf(text, sizeof(text), "%" PRIx64, agent);
+    snprintf(text, sizeof(text), "%016" PRIx64, agent);
     json_object_set_new(version, text, json_integer((json_int_t)next));
     return true;
 }

@@ -108,14 +108,31 @@ static int read_file(struct weft_buffer *text, const char *path)
     return code;
 }
 
-/// Says what the node answered.
-static void remark_state(const struct remote *remote, const char *name)
+/// On how many disks the node says that it is.
+static uint64_t disks_of(const struct remote *remote)
 {
+    uint64_t disks = 1;
+    sscanf(remote->durability, "replicated:%" SCNu64, &disks);
+    return disks;
+}
+
+/// Says what the node answered. @return EXIT_DIFFERENT when it is on fewer disks than asked for.
+static int remark_state(const struct remote *remote, const char *name, uint64_t replicas)
+{
+    char where[80] = "on disk";
+    uint64_t disks = disks_of(remote);
     json_t *state = json_loadb((const char *)remote->body.data, remote->body.size, 0, NULL);
     const char *digest = json_string_value(json_object_get(state, "digest"));
-    remark("%s: %" JSON_INTEGER_FORMAT " characters, digest %s, on disk", name,
-           json_integer_value(json_object_get(state, "length")), digest != NULL ? digest : "-");
+    if (disks < replicas)
+        snprintf(where, sizeof(where), "on %" PRIu64 " of %" PRIu64 " disks so far", disks,
+                 replicas);
+    else if (replicas > 1)
+        snprintf(where, sizeof(where), "on %" PRIu64 " disks", disks);
+    remark("%s: %" JSON_INTEGER_FORMAT " characters, digest %s, %s", name,
+           json_integer_value(json_object_get(state, "length")), digest != NULL ? digest : "-",
+           where);
     json_decref(state);
+    return disks < replicas ? EXIT_DIFFERENT : EXIT_FINE;
 }
 
 static int put(const struct arguments *arguments, struct remote *remote,
@@ -150,7 +167,7 @@ static int put(const struct arguments *arguments, struct remote *remote,
     int code = remote_expect(remote, &ask, subject);
     free(path);
     if (code == EXIT_FINE)
-        remark_state(remote, name);
+        code = remark_state(remote, name, replicas);
     return code;
 }
 
@@ -180,7 +197,7 @@ static int run_put(const struct arguments *arguments)
 static const struct command_option put_options[] = {
     {"create", '\0', NULL, "only if there is none; twice, anywhere, is one edit"},
     {"if-match", '\0', "DIGEST", "only if the document still has this digest"},
-    {"replicas", 'r', "N", "wait until it is on N disks"},
+    {"replicas", 'r', "N", "wait until it is on N disks; exit code 1: not after 10 s"},
     {.name = NULL},
 };
 

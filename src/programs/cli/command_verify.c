@@ -87,11 +87,11 @@ static void describe(char *text_out, size_t room, const struct history_atom *ato
     if (atom->kind == UINT8_MAX)
         snprintf(text_out, room, "nothing at %s", url);
     else if (atom->kind == WEFT_RUN_INSERT && atom->text[0] >= 32)
-        snprintf(text_out, room, "insert \"%.*s\" after %" PRIx64 ":%" PRIu64 " at %s",
+        snprintf(text_out, room, "insert \"%.*s\" after %016" PRIx64 ":%" PRIu64 " at %s",
                  (int)atom->text_size, (const char *)atom->text, atom->target.agent,
                  atom->target.seq, url);
     else
-        snprintf(text_out, room, "%s %" PRIx64 ":%" PRIu64 " at %s", history_kind(atom->kind),
+        snprintf(text_out, room, "%s %016" PRIx64 ":%" PRIu64 " at %s", history_kind(atom->kind),
                  atom->target.agent, atom->target.seq, url);
 }
 
@@ -115,7 +115,7 @@ static void explain_difference(char *text_out, size_t room, struct weft_doc *a, 
         const struct history_atom *atom = atom_a.kind != UINT8_MAX ? &atom_a : &atom_b;
         describe(held_a, sizeof(held_a), &atom_a, url_a);
         describe(held_b, sizeof(held_b), &atom_b, url_b);
-        snprintf(text_out, room, "operation %" PRIx64 ":%" PRIu64 ": %s, %s", atom->id.agent,
+        snprintf(text_out, room, "operation %016" PRIx64 ":%" PRIu64 ": %s, %s", atom->id.agent,
                  atom->id.seq, held_a, held_b);
     } else {
         snprintf(text_out, room, "the nodes differed, and agreed when asked again");

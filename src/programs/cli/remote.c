@@ -68,6 +68,8 @@ static size_t take_head(char *data, size_t size, size_t count, void *context)
     struct remote *remote = context;
     take_field(remote->etag, sizeof(remote->etag), "etag", data, size * count);
     take_field(remote->epoch, sizeof(remote->epoch), "x-weft-epoch", data, size * count);
+    take_field(remote->durability, sizeof(remote->durability), "x-weft-durability", data,
+               size * count);
     return size * count;
 }
 
@@ -90,6 +92,7 @@ static void set_options(struct remote *remote, const struct remote_ask *ask, con
     CURL *curl = remote->curl;
     curl_easy_reset(curl);
     curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L); // documents may be named . and ..
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, ask->method);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, remote);
@@ -118,7 +121,7 @@ int remote_call(struct remote *remote, const struct remote_ask *ask)
     snprintf(url, size, "%s%s", remote->base, ask->path);
     struct curl_slist *fields = make_fields(ask);
     remote->body.size = 0;
-    remote->etag[0] = remote->epoch[0] = '\0';
+    remote->etag[0] = remote->epoch[0] = remote->durability[0] = '\0';
     set_options(remote, ask, url);
     curl_easy_setopt(remote->curl, CURLOPT_HTTPHEADER, fields);
     curl_easy_setopt(remote->curl, CURLOPT_ERRORBUFFER, reason);

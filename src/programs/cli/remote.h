@@ -25,8 +25,9 @@ struct remote {
     // Of the last answer:
     long status;
     struct weft_buffer body;
-    char etag[40];  // digest in hex, or empty
-    char epoch[52]; // in hex, or empty
+    char etag[40];       // digest in hex, or empty
+    char epoch[52];      // in hex, or empty
+    char durability[32]; // durable, replicated:N, or empty
 };
 
 struct remote_ask {

@@ -237,7 +237,8 @@ static int take_line(void *context, const char *section, const char *name, const
         return 0;
     const struct config_option *option = config_find(name);
     if (section[0] != '\0') {
-        snprintf(error, sizeof(error), "[%.80s]: there are no sections", section);
+        snprintf(error, sizeof(error), "this is in section [%.80s]: there are no sections",
+                 section);
     } else if (option == NULL) {
         const char *nearest = nearest_option(name);
         if (nearest == NULL)
