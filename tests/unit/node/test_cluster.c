@@ -603,6 +603,26 @@ Test(cluster, who_was_forgotten_and_speaks_is_a_member_again)
     cr_assert(rig_shows(a, document, "heard"));
 }
 
+/// A heartbeat as a copy of the node that is five entries ahead would say it.
+static void say_ahead(struct weft_buffer *bytes_out, const struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->bus.count && bytes_out->size == 0; i++) {
+        struct peer_message message;
+        struct span said = {rig->bus.items[i].data, rig->bus.items[i].size};
+        cr_assert_eq(peer_decode(&message, said), WEFT_OK);
+        if (message.type != PEER_HEARTBEAT)
+            continue;
+        message.self.prefix += 5;
+        struct pack_writer writer = pack_writer_begin(bytes_out);
+        peer_begin(&writer, &message);
+        pack_array(&writer, 0);
+        pack_array(&writer, 0);
+        pack_array(&writer, 0);
+        cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
+    }
+    cr_assert_gt(bytes_out->size, 0);
+}
+
 Test(cluster, a_life_that_is_ahead_of_itself_is_fenced)
 {
     struct rig *a = rig_start("a", NULL, NULL);
@@ -615,21 +635,7 @@ Test(cluster, a_life_that_is_ahead_of_itself_is_fenced)
     for (uint32_t i = 0; i < b->bus.count; i++)
         b->bus.items[i].size = 0;
     rig_wait(a, 1000);
-    for (uint32_t i = 0; i < a->bus.count && bytes.size == 0; i++) {
-        struct peer_message message;
-        struct span said = {a->bus.items[i].data, a->bus.items[i].size};
-        cr_assert_eq(peer_decode(&message, said), WEFT_OK);
-        if (message.type != PEER_HEARTBEAT)
-            continue;
-        message.self.prefix += 5;
-        struct pack_writer writer = pack_writer_begin(&bytes);
-        peer_begin(&writer, &message);
-        pack_array(&writer, 0);
-        pack_array(&writer, 0);
-        pack_array(&writer, 0);
-        cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
-    }
-    cr_assert_gt(bytes.size, 0);
+    say_ahead(&bytes, a);
     rig_step(a, &(struct node_event){
                     .kind = NODE_PEER_MESSAGE, .pipe = {77}, .bytes = {bytes.data, bytes.size}});
     cr_assert_eq(node_metrics(a->node)->fences, 1);
@@ -651,20 +657,7 @@ Test(cluster, what_a_fenced_life_wrote_is_replicated_only_when_others_hold_it)
     rig_greet(a, 0, 2);
     uint32_t room = rig_join(a, 0, document);
     rig_wait(a, 1000);
-    for (uint32_t i = 0; i < a->bus.count && bytes.size == 0; i++) {
-        struct peer_message message;
-        struct span said = {a->bus.items[i].data, a->bus.items[i].size};
-        cr_assert_eq(peer_decode(&message, said), WEFT_OK);
-        if (message.type != PEER_HEARTBEAT)
-            continue;
-        message.self.prefix += 5;
-        struct pack_writer writer = pack_writer_begin(&bytes);
-        peer_begin(&writer, &message);
-        pack_array(&writer, 0);
-        pack_array(&writer, 0);
-        pack_array(&writer, 0);
-        cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
-    }
+    say_ahead(&bytes, a);
     rig_cut(a, b);
     author_type(&author, a, 0, room, "x"); // staged under the life that is fenced in this turn
     rig_step(a, &(struct node_event){
