@@ -52,7 +52,8 @@ struct store_lmdb {
     bool table_there[STORE_TABLE_COUNT]; // false only in a read-only store
     bool read_only;
     bool thread_started;
-    int lock_fd; // weft.lock, locked; -1 when read-only
+    int lock_fd;    // weft.lock, locked; -1 when read-only
+    int witness_fd; // of data.mdb, never written through: is told of what a sync of it lost
     char *path;  // owned
     uint64_t map_bytes_max;
     void (*completed)(void *context);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,18 @@ static enum weft_status env_open(struct store_lmdb *store, const struct store_lm
     if (code == 0)
         code = mdb_env_open(store->env, store->path, flags, 0600);
     return code == 0 ? WEFT_OK : env_failed(code, store->path, error);
+}
+
+/// Opened for writing, as some systems want of what is to be synced.
+static enum weft_status witness_open(struct store_lmdb *store, char *error)
+{
+    char name[4096];
+    int length = snprintf(name, sizeof(name), "%s/data.mdb", store->path);
+    if (length >= 0 && (size_t)length < sizeof(name))
+        store->witness_fd = open(name, O_RDWR | O_CLOEXEC);
+    else
+        errno = ENAMETOOLONG;
+    return store->witness_fd >= 0 ? WEFT_OK : env_failed(errno, store->path, error);
 }
 
 /// Checks the format record, or writes it into a new store.
@@ -195,6 +208,8 @@ static enum weft_status open_all(struct store_lmdb *store, const struct store_lm
         status = store_lmdb_dir_clear(store->path, error);
     if (status == WEFT_OK)
         status = env_open(store, options, map_bytes_file, error);
+    if (status == WEFT_OK && !store->read_only)
+        status = witness_open(store, error);
     if (status == WEFT_OK)
         status = tables_open(store, fresh, error);
     int code = 0;
@@ -238,6 +253,7 @@ enum weft_status store_lmdb_open(struct store_lmdb **store_out,
     }
     store->path = path;
     store->lock_fd = -1;
+    store->witness_fd = -1;
     store->read_only = options->read_only;
     store->completed = options->completed;
     store->context = options->context;
@@ -282,6 +298,8 @@ void store_lmdb_close(struct store_lmdb *store)
         mdb_txn_abort(store->probe);
     if (store->env != NULL)
         mdb_env_close(store->env);
+    if (store->witness_fd >= 0)
+        close(store->witness_fd);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     for (unsigned i = 0; i < GROUP_SLOTS; i++)

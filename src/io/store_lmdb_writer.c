@@ -8,6 +8,10 @@
 //   full map                    grow it and write the group again; at the bound: FULL
 //   no space on the disk        FULL: the group fails; a probe looks for space each second
 //   EIO, failed sync, damage    BROKEN: nothing is written any more by this process
+//
+// LMDB does not say which of its calls failed, and calls a write that was cut short EIO too. The
+// system tells a failed sync once to each open descriptor of the file, so a second descriptor, the
+// witness, is asked: only when it knows of no loss can an error be that the disk is full.
 #include "io/store_lmdb.h"
 
 #include <assert.h>
@@ -15,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "io/store_lmdb_impl.h"
 
@@ -83,11 +88,23 @@ static bool is_no_space(int code)
     return code == ENOSPC || code == EDQUOT || code == EFBIG;
 }
 
+static enum weft_status broken(struct store_lmdb *store, int code)
+{
+    char problem[STORE_LMDB_ERROR_BYTES];
+    snprintf(problem, sizeof(problem), "data.mdb is not written any more: %s", mdb_strerror(code));
+    set_map_full(store, false);
+    set_health(store, STORE_BROKEN, problem);
+    return WEFT_STORAGE;
+}
+
 /// Turns a failure of a transaction into the store's health, and into what its group is told.
 /// @param space What the transaction may have wanted of the disk.
 static enum weft_status write_failed(struct store_lmdb *store, int code, uint64_t space)
 {
     char problem[STORE_LMDB_ERROR_BYTES];
+    // Codes of the system are positive, LMDB's own are negative.
+    if (code > 0 && fdatasync(store->witness_fd) != 0)
+        return broken(store, errno);
     if (code == ENOMEM)
         return WEFT_NO_MEMORY;
     if (code == MDB_TXN_FULL)
@@ -112,9 +129,7 @@ static enum weft_status write_failed(struct store_lmdb *store, int code, uint64_
         set_health(store, STORE_FULL, problem);
         return WEFT_LIMIT;
     }
-    snprintf(problem, sizeof(problem), "data.mdb is not written any more: %s", mdb_strerror(code));
-    set_health(store, STORE_BROKEN, problem);
-    return WEFT_STORAGE;
+    return broken(store, code);
 }
 
 static enum weft_status group_failed(struct store_lmdb *store, const struct store_lmdb_group *group,

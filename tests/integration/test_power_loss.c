@@ -284,6 +284,47 @@ Test(power_loss, a_failed_sync_acks_nothing_ever_again)
     machine_finish(&machine);
 }
 
+Test(power_loss, a_sync_that_failed_on_a_full_disk_is_a_failed_sync)
+{
+    static const char *const kinds[] = {".fail-sync", ".fail-sync-once"};
+    for (unsigned kind = 0; kind < 2; kind++) {
+        struct machine machine;
+        char fail[64];
+        machine_init(&machine);
+        machine_start(&machine, NULL);
+        expect_ack(&machine, 1);
+        touch(&machine, ".fail-space");
+        touch(&machine, kinds[kind]);
+        snprintf(fail, sizeof(fail), "fail 2 %d %d", WEFT_STORAGE, STORE_BROKEN);
+        cr_expect_str_eq(answer_to(&machine, 2), fail, "%s", kinds[kind]);
+        untouch(&machine, ".fail-space");
+        if (kind == 0)
+            untouch(&machine, ".fail-sync");
+        snprintf(fail, sizeof(fail), "fail 3 %d %d", WEFT_STORAGE, STORE_BROKEN);
+        cr_expect_str_eq(answer_to(&machine, 3), fail, "%s", kinds[kind]);
+        cr_expect_eq(last_after_power_cut(&machine), 1);
+        machine_finish(&machine);
+    }
+}
+
+Test(power_loss, a_write_cut_short_by_a_full_disk_is_no_failed_sync)
+{
+    struct machine machine;
+    char fail[64];
+    machine_init(&machine);
+    machine_start(&machine, NULL);
+    expect_ack(&machine, 1);
+    touch(&machine, ".fail-space");
+    touch(&machine, ".fail-write"); // with EIO, as LMDB calls a write that was cut short
+    snprintf(fail, sizeof(fail), "fail 2 %d %d", WEFT_LIMIT, STORE_FULL);
+    cr_expect_str_eq(answer_to(&machine, 2), fail);
+    untouch(&machine, ".fail-write");
+    untouch(&machine, ".fail-space");
+    expect_ack(&machine, 2);
+    cr_expect_eq(last_after_power_cut(&machine), 2);
+    machine_finish(&machine);
+}
+
 Test(power_loss, a_disk_that_refuses_writes_breaks_the_store_unless_it_is_full)
 {
     struct machine machine;

@@ -24,8 +24,11 @@
 //   WEFT_RECORDER_FAIL_WRITE_FROM=n   the n-th write and all behind it fail
 //   WEFT_RECORDER_WRITE_ERRNO=code    with this instead of EIO
 //   IMAGE/.fail-sync, IMAGE/.fail-write   existing: as if n had been reached; may come and go
+//   IMAGE/.fail-sync-once             the next sync fails, and this file is gone
+//   IMAGE/.fail-space                 existing: posix_fallocate says ENOSPC
 //
 // What a failed sync should have written is dropped, as Linux does: a later sync does not bring it.
+// It is told, as Linux does, once to each descriptor that was open then.
 //
 // Not modelled: names (creation and removal count as durable at once), copies of descriptors, and
 // writes through a shared map; a file that is so mapped (LMDB's lock.mdb) leaves the recording.
@@ -66,11 +69,13 @@ struct file {
     bool whole; // the file was there before this process: its first sync brings all of it
     struct pending *first;
     struct pending *last;
+    unsigned losses; // syncs that failed
 };
 
 struct descriptor {
     _Atomic(struct file *) file; // NULL: not recorded
     bool synchronous;            // O_DSYNC
+    unsigned losses_told;        // of the file's
 };
 
 static struct descriptor descriptors[DESCRIPTORS_MAX];
@@ -298,6 +303,7 @@ static int opened(int fd, int flags)
     if ((flags & O_TRUNC) != 0)
         pending_add(file, NULL, 0, 0, 0);
     descriptors[fd].synchronous = (flags & O_DSYNC) != 0;
+    descriptors[fd].losses_told = file->losses;
     descriptors[fd].file = file;
     pthread_mutex_unlock(&mutex);
     return fd;
@@ -329,6 +335,13 @@ static bool told_to_fail(const char *control)
     return syscall(SYS_faccessat, AT_FDCWD, name, F_OK) == 0;
 }
 
+static bool told_to_fail_once(const char *control)
+{
+    char name[PATH_MAX + 32];
+    snprintf(name, sizeof(name), "%s/%s", image_path, control);
+    return syscall(SYS_unlinkat, AT_FDCWD, name, 0) == 0;
+}
+
 static bool write_fails(void)
 {
     write_count++;
@@ -339,7 +352,8 @@ static bool write_fails(void)
 static bool sync_fails(void)
 {
     sync_count++;
-    return (sync_fails_from != 0 && sync_count >= sync_fails_from) || told_to_fail(".fail-sync");
+    return (sync_fails_from != 0 && sync_count >= sync_fails_from) || told_to_fail(".fail-sync") ||
+           told_to_fail_once(".fail-sync-once");
 }
 
 // --------------------------------------------------------------------------------------------- the
@@ -385,6 +399,10 @@ static int recorded_sync(int fd, struct file *file, long call)
     int code = -1;
     if (sync_fails()) {
         pending_clear(file);
+        file->losses++;
+    }
+    if (descriptors[fd].losses_told != file->losses) {
+        descriptors[fd].losses_told = file->losses;
         errno = EIO;
     } else {
         code = (int)syscall(call, fd);
@@ -522,6 +540,19 @@ int fsync(int fd)
 {
     struct file *file = file_of(fd);
     return file == NULL ? (int)syscall(SYS_fsync, fd) : recorded_sync(fd, file, SYS_fsync);
+}
+
+int posix_fallocate(int fd, off_t offset, off_t size)
+{
+    pthread_once(&once, initialize);
+    if (files_path[0] != '\0' && told_to_fail(".fail-space"))
+        return ENOSPC;
+    return syscall(SYS_fallocate, fd, 0, offset, size) == 0 ? 0 : errno;
+}
+
+int posix_fallocate64(int fd, off64_t offset, off64_t size)
+{
+    return posix_fallocate(fd, offset, size);
 }
 
 int ftruncate(int fd, off_t size)
