@@ -54,7 +54,7 @@ struct store_lmdb {
     bool thread_started;
     int lock_fd;    // weft.lock, locked; -1 when read-only
     int witness_fd; // of data.mdb, never written through: is told of what a sync of it lost
-    char *path;  // owned
+    char *path;     // owned
     uint64_t map_bytes_max;
     void (*completed)(void *context);
     void *context;
