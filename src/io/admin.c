@@ -16,6 +16,7 @@
 #include "io/http_problem.h"
 #include "io/http_requests.h"
 #include "io/listener.h"
+#include "node/json.h"
 #include "node/node.h"
 
 struct admin {
@@ -92,37 +93,60 @@ static void answer_health(struct admin *admin, struct http_connection *connectio
                                                      .fields = "Cache-Control: no-store\r\n"});
 }
 
-static void add_check(char *list, size_t size, bool failing, const char *name)
+static void add_check(struct json *json, bool *first, bool failing, const char *name)
 {
-    size_t used = strlen(list);
     if (failing) {
-        snprintf(list + used, size - used, "%s\"%s\"", used == 0 ? "" : ",", name);
+        json_raw(json, *first ? "\"" : ",\"");
+        json_raw(json, name);
+        json_raw(json, "\"");
+        *first = false;
     }
+}
+
+/// @return whether nothing fails.
+static bool write_ready(struct json *json, const struct admin_sample *sample)
+{
+    const struct store_lmdb_stats *store = &sample->store;
+    uint32_t unready = sample->unready;
+    bool space = (unready & NODE_UNREADY_SPACE) != 0;
+    bool ready = true;
+    bool whole = true;
+    json_raw(json,
+             unready == 0 ? "{\"ready\":true,\"failing\":[" : "{\"ready\":false,\"failing\":[");
+    add_check(json, &ready, (unready & NODE_UNREADY_STORAGE) != 0, "storage");
+    add_check(json, &ready, space && !store->map_full, "disk_space");
+    add_check(json, &ready, space && store->map_full, "map_space");
+    add_check(json, &ready, (unready & NODE_UNREADY_DRAINING) != 0, "draining");
+    add_check(json, &ready, (unready & NODE_UNREADY_CATCHING_UP) != 0, "catching_up");
+    // A node that is cut off still takes edits: that is what it is for.
+    json_raw(json, "],\"degraded\":[");
+    add_check(json, &whole, sample->node->members > sample->node->peers, "peers");
+    json_raw(json, "]");
+    if (store->problem[0] != '\0') {
+        json_name(json, "problem");
+        json_put_string(json, span_of_text(store->problem));
+    }
+    json_raw(json, "}\n");
+    return ready;
 }
 
 static void answer_ready(struct admin *admin, struct http_connection *connection)
 {
-    char failing[128] = "";
-    char degraded[64] = "";
-    char body[320];
     struct admin_sample sample;
+    struct weft_buffer body;
+    weft_buffer_init(&body, NULL);
+    struct json json = {.out = &body};
     admin->config.sample(admin->config.context, &sample);
-    bool space = (sample.unready & NODE_UNREADY_SPACE) != 0;
-    add_check(failing, sizeof(failing), (sample.unready & NODE_UNREADY_STORAGE) != 0, "storage");
-    add_check(failing, sizeof(failing), space && !sample.store.map_full, "disk_space");
-    add_check(failing, sizeof(failing), space && sample.store.map_full, "map_space");
-    add_check(failing, sizeof(failing), (sample.unready & NODE_UNREADY_DRAINING) != 0, "draining");
-    add_check(failing, sizeof(failing), (sample.unready & NODE_UNREADY_CATCHING_UP) != 0,
-              "catching_up");
-    // A node that is cut off still takes edits: that is what it is for.
-    add_check(degraded, sizeof(degraded), sample.node->members > sample.node->peers, "peers");
-    bool ready = failing[0] == '\0';
-    int size = snprintf(body, sizeof(body), "{\"ready\":%s,\"failing\":[%s],\"degraded\":[%s]}\n",
-                        ready ? "true" : "false", failing, degraded);
-    http_respond(connection, &(struct http_response){.status = ready ? 200 : 503,
-                                                     .content_type = "application/json",
-                                                     .body = {(const uint8_t *)body, (size_t)size},
-                                                     .fields = "Cache-Control: no-store\r\n"});
+    bool ready = write_ready(&json, &sample);
+    if (json.failed) {
+        http_problem(connection, 503, WIRE_INTERNAL, "this node is out of memory", NULL);
+    } else {
+        http_respond(connection, &(struct http_response){.status = ready ? 200 : 503,
+                                                         .content_type = "application/json",
+                                                         .body = {body.data, body.size},
+                                                         .fields = "Cache-Control: no-store\r\n"});
+    }
+    weft_buffer_finish(&body);
 }
 
 static void answer_metrics(struct admin *admin, struct http_connection *connection)

@@ -282,6 +282,13 @@ static enum store_health port_health(struct store *port)
     return (enum store_health)atomic_load(&self_of(port)->health);
 }
 
+static void port_problem(struct store *port, char text_out[STORE_PROBLEM_BYTES])
+{
+    struct store_lmdb_stats stats;
+    store_lmdb_stats(self_of(port), &stats);
+    memcpy(text_out, stats.problem, STORE_PROBLEM_BYTES);
+}
+
 static struct store_space port_space(struct store *port)
 {
     struct store_lmdb_stats stats;
@@ -310,6 +317,7 @@ void store_lmdb_port_init(struct store_lmdb *store)
         .last = port_last,
         .release = port_release,
         .health = port_health,
+        .problem = port_problem,
         .space = port_space,
     };
 }

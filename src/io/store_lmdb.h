@@ -26,7 +26,7 @@
 struct store_lmdb;
 
 /// Suffices for every error text of this module, its terminating NUL included.
-#define STORE_LMDB_ERROR_BYTES 512
+#define STORE_LMDB_ERROR_BYTES STORE_PROBLEM_BYTES
 
 struct store_lmdb_options {
     const char *path; // the data directory; created (0700) unless read_only

@@ -123,6 +123,8 @@ void store_lmdb_space_check_readers(struct store_lmdb *store);
 bool store_lmdb_space_grow(struct store_lmdb *store, uint64_t needed);
 /// Would the disk take `bytes` more? @return 0, or the errno that says why not.
 int store_lmdb_space_probe_disk(struct store_lmdb *store, uint64_t bytes);
+/// Removes what a process left behind that died while it asked.
+void store_lmdb_space_clear_probe(struct store_lmdb *store);
 /// Would a transaction find pages for `bytes` more in the map, in values of `piece`?
 bool store_lmdb_space_probe_map(struct store_lmdb *store, uint64_t bytes, size_t piece);
 /// Commits a transaction that changes nothing: LMDB reuses what the last one freed only in the next

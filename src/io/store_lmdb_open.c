@@ -199,6 +199,8 @@ static enum weft_status open_all(struct store_lmdb *store, const struct store_lm
         status = store_lmdb_dir_create(store->path, error);
     if (status == WEFT_OK && !store->read_only)
         status = store_lmdb_dir_lock(&store->lock_fd, store->path, error);
+    if (status == WEFT_OK && !store->read_only)
+        store_lmdb_space_clear_probe(store);
     bool fresh = false;
     uint64_t map_bytes_file = 0;
     if (status == WEFT_OK)

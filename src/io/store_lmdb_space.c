@@ -170,17 +170,29 @@ bool store_lmdb_space_grow(struct store_lmdb *store, uint64_t needed)
     return grown;
 }
 
+static bool probe_name(char *name, size_t size, const struct store_lmdb *store)
+{
+    return (size_t)snprintf(name, size, "%s/weft.probe", store->path) < size;
+}
+
+void store_lmdb_space_clear_probe(struct store_lmdb *store)
+{
+    char name[4096];
+    if (probe_name(name, sizeof(name), store))
+        unlink(name);
+}
+
 int store_lmdb_space_probe_disk(struct store_lmdb *store, uint64_t bytes)
 {
     char name[4096];
-    if ((size_t)snprintf(name, sizeof(name), "%s/weft.probe", store->path) >= sizeof(name))
+    if (!probe_name(name, sizeof(name), store))
         return ENAMETOOLONG;
     int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
+    unlink(name); // its room is given back however this process ends
     int code = posix_fallocate(fd, 0, (off_t)bytes);
     close(fd);
-    unlink(name);
     return code;
 }
 

@@ -88,10 +88,40 @@ static bool is_no_space(int code)
     return code == ENOSPC || code == EDQUOT || code == EFBIG;
 }
 
+/// What is full and what to do goes to the log and to readyz.
+static enum weft_status map_full(struct store_lmdb *store)
+{
+    char problem[STORE_LMDB_ERROR_BYTES];
+    MDB_envinfo info;
+    mdb_env_info(store->env, &info);
+    bool bound = info.me_mapsize >= store->map_bytes_max;
+    snprintf(problem, sizeof(problem),
+             "%.300s/data.mdb has reached %s of %llu MiB: start anew with %s", store->path,
+             bound ? "its bound" : "the end of its address space",
+             (unsigned long long)(info.me_mapsize >> 20),
+             bound ? "a greater max_data_bytes" : "more of it (ulimit -v)");
+    set_map_full(store, true);
+    set_health(store, STORE_FULL, problem);
+    return WEFT_LIMIT;
+}
+
+static enum weft_status disk_full(struct store_lmdb *store, int code)
+{
+    char problem[STORE_LMDB_ERROR_BYTES];
+    snprintf(problem, sizeof(problem),
+             "the disk of %.300s is full (%s): make room there, edits are then taken again",
+             store->path, strerror(code));
+    set_map_full(store, false);
+    set_health(store, STORE_FULL, problem);
+    return WEFT_LIMIT;
+}
+
 static enum weft_status broken(struct store_lmdb *store, int code)
 {
     char problem[STORE_LMDB_ERROR_BYTES];
-    snprintf(problem, sizeof(problem), "data.mdb is not written any more: %s", mdb_strerror(code));
+    snprintf(problem, sizeof(problem),
+             "%.300s/data.mdb is not written any more (%s): look at the disk, then start anew",
+             store->path, mdb_strerror(code));
     set_map_full(store, false);
     set_health(store, STORE_BROKEN, problem);
     return WEFT_STORAGE;
@@ -101,7 +131,6 @@ static enum weft_status broken(struct store_lmdb *store, int code)
 /// @param space What the transaction may have wanted of the disk.
 static enum weft_status write_failed(struct store_lmdb *store, int code, uint64_t space)
 {
-    char problem[STORE_LMDB_ERROR_BYTES];
     // Codes of the system are positive, LMDB's own are negative.
     if (code > 0 && fdatasync(store->witness_fd) != 0)
         return broken(store, errno);
@@ -109,27 +138,12 @@ static enum weft_status write_failed(struct store_lmdb *store, int code, uint64_
         return WEFT_NO_MEMORY;
     if (code == MDB_TXN_FULL)
         return WEFT_LIMIT; // this group is too large; others are not
+    if (code == MDB_MAP_FULL)
+        return map_full(store);
     // LMDB calls a write that was cut short EIO. Then the disk took all it could, and still is
     // full.
     int disk = code == EIO ? store_lmdb_space_probe_disk(store, space) : code;
-    if (code == MDB_MAP_FULL) {
-        MDB_envinfo info;
-        mdb_env_info(store->env, &info);
-        snprintf(problem, sizeof(problem), "the store has reached %s of %llu MiB",
-                 info.me_mapsize < store->map_bytes_max ? "the end of its address space"
-                                                        : "its bound",
-                 (unsigned long long)(info.me_mapsize >> 20));
-        set_health(store, STORE_FULL, problem);
-        set_map_full(store, true);
-        return WEFT_LIMIT;
-    }
-    set_map_full(store, false);
-    if (is_no_space(disk)) {
-        snprintf(problem, sizeof(problem), "no space for data.mdb: %s", strerror(disk));
-        set_health(store, STORE_FULL, problem);
-        return WEFT_LIMIT;
-    }
-    return broken(store, code);
+    return is_no_space(disk) ? disk_full(store, disk) : broken(store, code);
 }
 
 static enum weft_status group_failed(struct store_lmdb *store, const struct store_lmdb_group *group,

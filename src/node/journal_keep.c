@@ -290,8 +290,10 @@ void journal_probe(struct node *node)
     if (writable && node->was_full) {
         node_log(node, NODE_LOG_NOTICE, "storage_writable", "there is space again");
     } else if (!writable && !node->was_full) {
-        node_log(node, NODE_LOG_ERROR, "storage_read_only", "code=%u reason=%s", code,
-                 wire_code_reason(code));
+        char problem[STORE_PROBLEM_BYTES];
+        node->store->problem(node->store, problem);
+        node_log(node, NODE_LOG_ERROR, "storage_read_only", "code=%u reason=%s problem=\"%s\"",
+                 code, wire_code_reason(code), problem);
     }
     node->was_full = !writable;
     if (code == WIRE_STORAGE_FULL && !node->away &&

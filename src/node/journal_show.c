@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What becomes of a group: shown, acked, answered and broadcast, or taken back.
 #include <assert.h>
+#include <stdio.h>
 
 #include "node/documents.h"
 #include "node/edit.h"
@@ -181,13 +182,18 @@ static void fail(struct node *node, enum weft_status status)
     struct group *away = node->away;
     struct group *open = node->open;
     uint32_t code = WIRE_INTERNAL;
+    char reason[STORE_PROBLEM_BYTES];
+    node->store->problem(node->store, reason);
+    if (reason[0] == '\0' || status == WEFT_NO_MEMORY) {
+        snprintf(reason, sizeof reason, "%s", weft_status_text(status));
+    }
     if (journal_writable(node, &code) && status == WEFT_LIMIT) {
         code = WIRE_STORAGE_FULL;
     }
     node->metrics.commits_failed++;
     node->agent = node_agent(node); // what it wrote in the lost group must not be written otherwise
     node_log(node, NODE_LOG_ERROR, "commit_failed", "entries=%u reason=\"%s\" code=%u",
-             away->entries + open->entries, weft_status_text(status), code);
+             away->entries + open->entries, reason, code);
     uint64_t first = away->entries   ? away->first_number
                      : open->entries ? open->first_number
                                      : node->journal_next;

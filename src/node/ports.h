@@ -59,6 +59,9 @@ enum store_health {
     STORE_BROKEN, // EIO or a failed sync: this environment is never written again by this process
 };
 
+/// Suffices for what a store says of itself, its terminating NUL included.
+#define STORE_PROBLEM_BYTES 512
+
 struct store_space {
     uint64_t used_bytes;  // pages in use
     uint64_t map_bytes;   // size of the map now
@@ -102,6 +105,8 @@ struct store {
     void (*release)(struct store *self);
 
     enum store_health (*health)(struct store *self);
+    /// Why it is not writable: what, where, and what to do, as one line; empty while it is.
+    void (*problem)(struct store *self, char text_out[STORE_PROBLEM_BYTES]);
     struct store_space (*space)(struct store *self);
 };
 

@@ -4,7 +4,9 @@
 
 The recorder (recorder/recorder.c) is preloaded into the node and keeps that image; WEFT_RECORDER names it.
 """
+import errno
 import fcntl
+import json
 import os
 import random
 import shutil
@@ -128,4 +130,37 @@ def nothing_is_shown_that_did_not_sync():
             raise Failed("readyz does not name the storage")
 
 
-run(acks_are_on_the_disk, nothing_is_shown_that_did_not_sync)
+def a_full_disk_is_named():
+    """with a full disk the log and readyz say what is full, where, and what to do; with room again edits go on"""
+    with Cluster(1, env={"WEFT_RECORDER_WRITE_ERRNO": str(errno.ENOSPC)}) as cluster:
+        machine = Machine(cluster)
+        node = machine.node
+        with open(f"{node.data}/weft.probe", "wb") as left_by_a_crash:
+            left_by_a_crash.write(bytes(4096))
+        node.start()
+        if os.path.exists(f"{node.data}/weft.probe"):
+            raise Failed("what a crash left of a probe stays")
+        controls = [f"{machine.image}/.fail-write", f"{machine.image}/.fail-space"]
+        for control in controls:
+            with open(control, "w", encoding="ascii"):
+                pass
+        said = node.request("PUT", node.document("d"), b"text", {"Content-Type": "text/plain"})
+        if said.status != 507:
+            raise Failed(f"a full disk answers {said.status}")
+        wanted = f"the disk of {node.data} is full (No space left on device)"
+        ready = json.loads(node.get("/readyz", port=9340).body)
+        if ready["failing"] != ["disk_space"] or wanted not in ready["problem"]:
+            raise Failed(f"readyz says {ready}")
+        for event in "commit_failed", "storage_read_only":
+            wait_until(lambda event=event: any(event in line and wanted in line
+                                               for line in node.tail(100, "\n").split("\n")), 10,
+                       f"the log does not name the disk at {event}")
+        for control in controls:
+            os.remove(control)
+        wait_until(lambda: node.get("/readyz", port=9340).status == 200, 20, "not writable again")
+        said = node.request("PUT", node.document("d"), b"text", {"Content-Type": "text/plain"})
+        if said.status not in (200, 201):
+            raise Failed(f"with room again a PUT answers {said.status}")
+
+
+run(acks_are_on_the_disk, nothing_is_shown_that_did_not_sync, a_full_disk_is_named)

@@ -7,6 +7,7 @@
 #include "sim_store.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -516,6 +517,13 @@ static enum store_health port_health(struct store *port)
     return self_of(port)->health;
 }
 
+static void port_problem(struct store *port, char text_out[STORE_PROBLEM_BYTES])
+{
+    static const char *const texts[] = {"", "the simulated disk is full",
+                                        "a sync of the simulated disk failed"};
+    snprintf(text_out, STORE_PROBLEM_BYTES, "%s", texts[self_of(port)->health]);
+}
+
 static struct store_space port_space(struct store *port)
 {
     enum { limit_bytes = 1 << 30 };
@@ -546,6 +554,7 @@ enum weft_status sim_store_create(struct sim_store **store_out,
                 .last = port_last,
                 .release = port_release,
                 .health = port_health,
+                .problem = port_problem,
                 .space = port_space,
             },
         .allocator = allocator,
