@@ -3,9 +3,15 @@
 // or from the changes since a checkpoint: CHANGES (merged documents), then the journal (the
 // others).
 //
-//   cursor    N name                  by name, after that one
-//             C number u64            by CHANGES, after that number
-//             J number u64            by the journal, after that number
+//   cursor    N name                                by name, after that one
+//             C change u64 journal u64 end u64      by CHANGES, after the number `change`, then by
+//                                                   the journal, after the number `journal` up to
+//                                                   `end`; with CHANGES_DONE only the latter
+//
+// While pages are asked for, documents are merged and their entries leave the journal. Who is
+// merged behind `change` is met in the journal; if its entries left that before `journal` came
+// there, what was merged since is looked through once more: its change has a greater number. What
+// came after `end`, which is from before the first page, is part of no prefix that is adopted.
 #include <string.h>
 
 #include "base/endian.h"
@@ -13,7 +19,10 @@
 #include "node/digests.h"
 #include "node/documents.h"
 #include "node/feeds.h"
+#include "node/journal.h"
 #include "node/room.h"
+
+#define CHANGES_DONE UINT64_MAX
 
 struct page {
     struct node *node;
@@ -22,6 +31,7 @@ struct page {
     uint32_t count_max;
     uint32_t scanned; // journal entries
     uint64_t number;  // of the last one
+    uint64_t end;     // of the journal
     bool full;
     enum weft_status status;
 };
@@ -86,6 +96,9 @@ static bool visit_entry(void *context, uint64_t number, const struct record_entr
 {
     struct page *page = context;
     (void)value;
+    if (number > page->end) {
+        return false;
+    }
     if (page->scanned++ == PULL_SCAN_ENTRIES) {
         page->full = true; // each is looked for among the names
         return false;
@@ -118,17 +131,26 @@ static bool is_valid(struct node *node, const struct peer_message *asked)
     return asked->checkpoint <= last;
 }
 
+/// Where a comparison since a checkpoint is.
+struct since {
+    uint64_t change;
+    uint64_t journal;
+    uint64_t end;
+};
+
 static enum weft_status put_cursor(struct weft_buffer *out, char mode, struct span rest)
 {
     enum weft_status status = weft_buffer_append(out, &mode, 1);
     return status ? status : weft_buffer_append(out, rest.data, rest.size);
 }
 
-static enum weft_status put_number(struct weft_buffer *out, char mode, uint64_t number)
+static enum weft_status put_since(struct weft_buffer *out, const struct since *since)
 {
-    uint8_t bytes[8];
-    endian_put_u64(bytes, number);
-    return put_cursor(out, mode, (struct span){bytes, sizeof bytes});
+    uint8_t bytes[24];
+    endian_put_u64(bytes, since->change);
+    endian_put_u64(bytes + 8, since->journal);
+    endian_put_u64(bytes + 16, since->end);
+    return put_cursor(out, 'C', (struct span){bytes, sizeof bytes});
 }
 
 static struct span last_name(const struct page *page)
@@ -154,50 +176,71 @@ static enum weft_status collect_names(struct page *page, struct span after,
     return put_cursor(cursor_out, 'N', last_name(page));
 }
 
-static enum weft_status collect_journal(struct page *page, uint64_t after,
+static enum weft_status collect_journal(struct page *page, struct since since,
                                         struct weft_buffer *cursor_out)
 {
-    page->number = after;
-    enum weft_status status = archive_journal(&page->node->archive, after + 1, visit_entry, page);
+    page->number = since.journal;
+    page->end = since.end;
+    enum weft_status status =
+        archive_journal(&page->node->archive, since.journal + 1, visit_entry, page);
     if (status || page->status || !page->full) {
         return status ? status : page->status;
     }
-    return put_number(cursor_out, 'J', page->number);
+    since.journal = page->number;
+    return put_since(cursor_out, &since);
 }
 
-static enum weft_status collect_changes(struct page *page, uint64_t after, uint64_t checkpoint,
+static enum weft_status collect_changes(struct page *page, struct since since,
                                         struct weft_buffer *cursor_out)
 {
-    struct record_key key = record_key_u64(after + 1);
+    struct record_key key = record_key_u64(since.change + 1);
     struct store *store = page->node->store;
-    page->number = after;
+    page->number = since.change;
     enum weft_status status =
         store->scan(store, STORE_CHANGES, record_key_span(&key), visit_change, page);
     if (status || page->status) {
         return status ? status : page->status;
     }
-    return page->full ? put_number(cursor_out, 'C', page->number)
-                      : put_number(cursor_out, 'J', checkpoint);
+    since.change = page->full ? page->number : CHANGES_DONE;
+    return put_since(cursor_out, &since);
+}
+
+static enum weft_status collect_since(struct page *page, const struct peer_message *asked,
+                                      struct weft_buffer *cursor_out)
+{
+    const uint8_t *cursor = asked->cursor.data;
+    struct since since = {asked->checkpoint, asked->checkpoint, journal_synced(page->node)};
+    uint64_t low;
+    enum weft_status status = journal_read_low(page->node, &low);
+    if (status) {
+        return status;
+    }
+    if (asked->cursor.size > 0) {
+        since = (struct since){endian_get_u64(cursor + 1), endian_get_u64(cursor + 9),
+                               endian_get_u64(cursor + 17)};
+    }
+    bool begins = asked->cursor.size == 0;
+    if (since.journal + 1 < low && (begins || since.change == CHANGES_DONE)) {
+        since.change = since.journal;
+        since.journal = low - 1;
+    }
+    return since.change == CHANGES_DONE ? collect_journal(page, since, cursor_out)
+                                        : collect_changes(page, since, cursor_out);
 }
 
 static enum weft_status collect(struct page *page, const struct peer_message *asked,
                                 struct weft_buffer *cursor_out)
 {
     struct span cursor = asked->cursor;
-    if (cursor.size == 0) {
-        return is_valid(page->node, asked)
-                   ? collect_changes(page, asked->checkpoint, asked->checkpoint, cursor_out)
-                   : collect_names(page, (struct span){0}, cursor_out);
-    }
-    if (cursor.data[0] == 'N') {
+    bool valid = is_valid(page->node, asked);
+    if (cursor.size > 0 && cursor.data[0] == 'N') {
         return collect_names(page, (struct span){cursor.data + 1, cursor.size - 1}, cursor_out);
     }
-    if (cursor.size != 9 || !is_valid(page->node, asked)) {
-        return WEFT_MALFORMED;
+    if (cursor.size == 0 && !valid) {
+        return collect_names(page, (struct span){0}, cursor_out);
     }
-    uint64_t number = endian_get_u64(cursor.data + 1);
-    return cursor.data[0] == 'C' ? collect_changes(page, number, asked->checkpoint, cursor_out)
-                                 : collect_journal(page, number, cursor_out);
+    return valid && (cursor.size == 0 || cursor.size == 25) ? collect_since(page, asked, cursor_out)
+                                                            : WEFT_MALFORMED;
 }
 
 // -------------------------------------------------------------------------------------------

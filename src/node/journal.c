@@ -60,6 +60,14 @@ bool journal_accepts(const struct node *node)
     return node->opened && !node->away;
 }
 
+uint64_t journal_synced(const struct node *node)
+{
+    return (node->away && node->away->entries ? node->away->first_number
+            : node->open->entries             ? node->open->first_number
+                                              : node->journal_next) -
+           1;
+}
+
 // ------------------------------------------------------------------------------------------
 // staging
 

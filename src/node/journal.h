@@ -28,6 +28,12 @@ bool journal_accepts(const struct node *node);
 /// Whether the store takes writes; else *code_out is the wire code that says why.
 bool journal_writable(const struct node *node, uint32_t *code_out);
 
+/// The number of the last entry that is on disk.
+uint64_t journal_synced(const struct node *node);
+/// Where the journal begins in the view that the store gives now: node->journal_low is ahead of it
+/// while a group that prunes is under way.
+WEFT_MUST_USE enum weft_status journal_read_low(struct node *node, uint64_t *low_out);
+
 /// Stages an entry of the own feed; it will be shown, acked and broadcast when its group is on
 /// disk.
 WEFT_MUST_USE enum weft_status journal_stage_own(struct node *node, struct room *room,

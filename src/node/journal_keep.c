@@ -17,6 +17,15 @@ static enum weft_status read_u64(struct node *node, const char *key, uint64_t *v
     return status ? status : record_u64_decode(value_out, value);
 }
 
+enum weft_status journal_read_low(struct node *node, uint64_t *low_out)
+{
+    enum weft_status status = read_u64(node, RECORD_META_JOURNAL, low_out);
+    if (status == WEFT_NOT_FOUND) {
+        *low_out = 1; // nothing left it yet
+    }
+    return status == WEFT_NOT_FOUND ? WEFT_OK : status;
+}
+
 struct load {
     struct node *node;
     enum weft_status status;
@@ -77,8 +86,8 @@ enum weft_status journal_load(struct node *node)
 {
     struct load load = {node, WEFT_OK};
     struct record_key first = record_key_u64(0);
-    enum weft_status status = read_u64(node, RECORD_META_JOURNAL, &node->journal_low);
-    if (status && status != WEFT_NOT_FOUND) {
+    enum weft_status status = journal_read_low(node, &node->journal_low);
+    if (status) {
         return status;
     }
     node->journal_next = node->journal_low;
@@ -177,7 +186,7 @@ struct prune {
     uint64_t bytes; // of what can go
     uint32_t entries;
     uint32_t merges;
-    uint64_t committed; // entries from here on are not on disk yet
+    uint64_t synced; // entries behind it are not on disk yet
 };
 
 /// Whether everything of the document up to `number` is in its snapshot, merging it if need be.
@@ -231,7 +240,7 @@ static bool prune_visit(void *context, uint64_t number, const struct record_entr
                         struct span value)
 {
     struct prune *prune = context;
-    if (number >= prune->committed || prune->entries >= JOURNAL_PRUNE_ENTRIES) {
+    if (number > prune->synced || prune->entries >= JOURNAL_PRUNE_ENTRIES) {
         return false;
     }
     if (entry) {
@@ -250,16 +259,10 @@ static bool prune_visit(void *context, uint64_t number, const struct record_entr
 void journal_prune(struct node *node)
 {
     uint32_t code;
-    uint64_t committed = node->journal_next;
     if (node->journal_bytes <= node->limits.journal_bytes_max || !journal_writable(node, &code)) {
         return;
     }
-    if (node->away && node->away->entries) {
-        committed = node->away->first_number;
-    } else if (node->open->entries) {
-        committed = node->open->first_number;
-    }
-    struct prune prune = {.node = node, .end = node->journal_low, .committed = committed};
+    struct prune prune = {.node = node, .end = node->journal_low, .synced = journal_synced(node)};
     enum weft_status status =
         archive_journal(&node->archive, node->journal_low, prune_visit, &prune);
     for (uint64_t number = node->journal_low; number < prune.end && status == WEFT_OK; number++) {

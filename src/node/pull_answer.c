@@ -5,6 +5,7 @@
 #include "node/compare.h"
 #include "node/digests.h"
 #include "node/feeds.h"
+#include "node/journal.h"
 #include "node/pull.h"
 #include "node/room.h"
 
@@ -206,7 +207,7 @@ static void answer_changed(struct node *node, struct answer_id id, const struct 
     }
     reply.answer = status == WEFT_OK ? PEER_ANSWER_OK : PEER_ANSWER_LATER;
     reply.checkpoint_incarnation = node->incarnation;
-    reply.checkpoint = node->journal_next - 1;
+    reply.checkpoint = journal_synced(node);
     reply.cursor = cursor.size ? span_of_buffer(&cursor) : (struct span){0};
     node->message.size = 0;
     struct pack_writer writer = pack_writer_begin(&node->message);

@@ -29,6 +29,16 @@ static bool lists(struct rig *rig, const char *text)
     return strstr(rig->response.body, text) != NULL;
 }
 
+/// What `from` sent on the bus so far arrives at `to`.
+static void hear(struct rig *to, const struct rig *from)
+{
+    for (uint32_t i = 0; i < from->bus.count; i++)
+        rig_step(to,
+                 &(struct node_event){.kind = NODE_PEER_MESSAGE,
+                                      .pipe = {1 + to->index * RIGS_MAX + from->index},
+                                      .bytes = {from->bus.items[i].data, from->bus.items[i].size}});
+}
+
 Test(cluster, one_seed_is_enough_to_know_all)
 {
     struct rig *a = rig_start("a", NULL, NULL);
@@ -142,16 +152,15 @@ Test(cluster, a_healed_document_keeps_what_is_written_to_it_after_a_restart)
     cr_assert(rig_shows(b, document, "text, and more"));
 }
 
-/// The answer to a question for a page of all documents, behind `cursor`; valid until the next.
-static struct peer_message page_behind(struct rig *rig, struct span cursor)
+/// The answer to a question for a page of a comparison; valid until the next.
+static struct peer_message page_of(struct rig *rig, struct peer_message question)
 {
-    struct peer_message question = {
-        .type = PEER_PULL_CHANGED, .cursor = cursor, .count_max = PULL_PAGE_DOCUMENTS};
     static struct rig_bytes kept;
     struct peer_message reply;
     struct weft_buffer bytes;
     weft_buffer_init(&bytes, NULL);
     struct pack_writer writer = pack_writer_begin(&bytes);
+    question.type = PEER_PULL_CHANGED;
     peer_begin(&writer, &question);
     cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
     rig_step(rig, &(struct node_event){
@@ -181,7 +190,8 @@ Test(cluster, a_page_of_a_comparison_loads_few_documents)
     for (int pages = 0; size > 0; pages++) {
         uint64_t loads = node_metrics(rig->node)->documents_loads;
         cr_assert_leq(pages, DOCUMENTS);
-        struct peer_message page = page_behind(rig, (struct span){cursor, size});
+        struct peer_message page = page_of(
+            rig, (struct peer_message){.cursor = {cursor, size}, .count_max = PULL_PAGE_DOCUMENTS});
         cr_assert_eq(page.answer, PEER_ANSWER_OK);
         cr_assert_leq(node_metrics(rig->node)->documents_loads, loads + PULL_PAGE_LOADS);
         seen += page.digests.count;
@@ -191,6 +201,66 @@ Test(cluster, a_page_of_a_comparison_loads_few_documents)
             memcpy(cursor, page.cursor.data, size);
     }
     cr_assert_eq(seen, DOCUMENTS);
+}
+
+static bool page_lists(const struct peer_message *page, const char *name)
+{
+    struct peer_list items = page->digests;
+    struct peer_digest item;
+    bool listed = false;
+    while (peer_next_digest(&item, &items))
+        listed |= item.document.size == strlen(name) &&
+                  memcmp(item.document.data, name, item.document.size) == 0;
+    return listed;
+}
+
+Test(cluster, what_leaves_the_journal_while_pages_are_asked_for_is_on_a_page)
+{
+    enum { LARGE = 100 << 10 }; // merged when it is written
+    struct rig *rig = rig_start("a", &(struct node_limits){.journal_bytes_max = 3 * LARGE}, NULL);
+    char *text = calloc(1, 2 * LARGE + 1);
+    memset(text, 'x', LARGE);
+    struct peer_message page = page_of(rig, (struct peer_message){0});
+    struct peer_message question = {.checkpoint_incarnation = page.checkpoint_incarnation,
+                                    .checkpoint = page.checkpoint,
+                                    .count_max = 1};
+    rig_put(rig, "early", "in the journal");
+    rig_put(rig, "large-1", text);
+    rig_put(rig, "large-2", text);
+    uint8_t cursor[64];
+    bool early = false;
+    for (int pages = 0; pages == 0 || question.cursor.size > 0; pages++) {
+        cr_assert_leq(pages, 16);
+        page = page_of(rig, question);
+        cr_assert_eq(page.answer, PEER_ANSWER_OK);
+        early |= page_lists(&page, "early");
+        cr_assert_leq(page.cursor.size, sizeof(cursor));
+        if (page.cursor.size > 0)
+            memcpy(cursor, page.cursor.data, page.cursor.size);
+        question.cursor = (struct span){cursor, page.cursor.size};
+        if (pages == 0) {
+            cr_assert(page_lists(&page, "large-1"), "the cursor is past what is in the journal");
+            memset(text, 'x', 2 * LARGE);
+            rig_put(rig, "large-3", text);
+            rig_wait(rig, 100);
+            cr_assert_gt(node_metrics(rig->node)->journal_removed, 0);
+        }
+    }
+    cr_assert(early);
+    free(text);
+}
+
+Test(cluster, a_checkpoint_is_of_what_is_on_disk)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(1000);
+    uint64_t checkpoint = page_of(a, (struct peer_message){0}).checkpoint;
+    rig_put(b, document, "text");
+    hear(a, b); // in memory
+    cr_assert_eq(page_of(a, (struct peer_message){0}).checkpoint, checkpoint);
+    rig_settle(a);
+    cr_assert_eq(page_of(a, (struct peer_message){0}).checkpoint, checkpoint + 1);
 }
 
 /// Until `rig` has asked for the first page of its comparison number `count`.
@@ -455,16 +525,6 @@ Test(cluster, a_disk_that_comes_back_at_another_address_counts_once)
     rig_mesh(10000);
     cr_assert_str_eq(a->response.durability, "replicated:2");
     cr_assert_eq(node_metrics(a->node)->members, 1);
-}
-
-/// What `from` sent on the bus so far arrives at `to`.
-static void hear(struct rig *to, const struct rig *from)
-{
-    for (uint32_t i = 0; i < from->bus.count; i++)
-        rig_step(to,
-                 &(struct node_event){.kind = NODE_PEER_MESSAGE,
-                                      .pipe = {1 + to->index * RIGS_MAX + from->index},
-                                      .bytes = {from->bus.items[i].data, from->bus.items[i].size}});
 }
 
 Test(cluster, an_edit_that_a_peer_brought_is_durable_once_it_is_on_this_disk)
