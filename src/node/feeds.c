@@ -276,25 +276,26 @@ static void note_successors(struct node *node)
     }
 }
 
-static bool is_put(const struct feed *feed, bool synced, bool all_listed)
+static bool is_put(const struct feed *feed, bool synced, enum feeds_named named)
 {
     return feed->asked != (synced ? feed->synced : feed->prefix) || !feed_is_told(feed) ||
-           (all_listed && feed->listed);
+           named == FEEDS_ALL || (named == FEEDS_ASKED && feed->listed);
 }
 
-void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced, bool all_listed)
+void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced,
+                    enum feeds_named named)
 {
     uint32_t count = 0;
     note_successors(node);
     for (uint32_t i = 0; i < node->feed_count; i++) {
         const struct feed *feed = node->feeds[i];
-        count += is_put(feed, synced, all_listed);
+        count += is_put(feed, synced, named);
     }
     pack_array(writer, count);
     for (uint32_t i = 0; i < node->feed_count; i++) {
         const struct feed *feed = node->feeds[i];
         uint64_t prefix = synced ? feed->synced : feed->prefix;
-        if (is_put(feed, synced, all_listed)) {
+        if (is_put(feed, synced, named)) {
             struct peer_feed item = {feed->incarnation, prefix, feed->continues,
                                      feed->continued_to};
             peer_put_feed(writer, &item);

@@ -41,11 +41,17 @@ uint64_t feeds_locate(const struct feed *feed, uint64_t sequence);
 /// One entry seen while the journal is read at start.
 void feeds_replay(struct node *node, uint64_t incarnation, uint64_t sequence, uint64_t number);
 
-/// Appends the list (array head and elements) of what is applied, or only of what is synced. A feed
-/// that goes exactly as far as one that continues it says is left out.
-/// @param all_listed Keeps those that the list read last names: whoever named them may not know
-/// what they continue.
-void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced, bool all_listed);
+/// Which feeds a list names. One that is not named is held exactly as far as one that continues it
+/// says.
+enum feeds_named {
+    FEEDS_NEEDED, // that, and no others
+    FEEDS_ASKED,  // also those that the list read last names: whoever named them may not know what
+                  // they continue
+    FEEDS_ALL,    // for one who may know none of them
+};
+/// Appends the list (array head and elements) of what is applied, or only of what is synced.
+void feeds_put_list(struct node *node, struct pack_writer *writer, bool synced,
+                    enum feeds_named named);
 /// Sets `asked` of all feeds to what a list says, left out ones included.
 /// @param unknown_out How many entries it names of feeds that are not known here; may be NULL.
 void feeds_read_list(struct node *node, struct peer_list list, uint64_t *unknown_out);

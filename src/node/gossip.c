@@ -122,7 +122,7 @@ void gossip_beat(struct node *node, bool now)
     struct pack_writer writer = pack_writer_begin(&node->message);
     peer_begin(&writer, &message);
     put_members(node, &writer);
-    feeds_put_list(node, &writer, true, false);
+    feeds_put_list(node, &writer, true, FEEDS_NEEDED);
     digests_put(node, &writer);
     if (send(node, &writer)) {
         node->beat_ms = node->now_ms;
@@ -141,7 +141,7 @@ void gossip_synced(struct node *node)
     node->message.size = 0;
     struct pack_writer writer = pack_writer_begin(&node->message);
     peer_begin(&writer, &message);
-    feeds_put_list(node, &writer, true, false);
+    feeds_put_list(node, &writer, true, FEEDS_NEEDED);
     if (send(node, &writer)) {
         node->synced_due = false;
         node->synced_ms = node->now_ms;

@@ -43,7 +43,7 @@ static void ask_range(struct node *node, struct member *member)
     node->message.size = 0;
     struct pack_writer writer = pack_writer_begin(&node->message);
     peer_begin(&writer, &question);
-    feeds_put_list(node, &writer, false, false);
+    feeds_put_list(node, &writer, false, FEEDS_NEEDED);
     if (pack_writer_end(&writer) == WEFT_OK &&
         pull_ask(node, PULL_RANGE, member, NULL, span_of_buffer(&node->message))) {
         member->pulling = true;

@@ -100,7 +100,7 @@ static void answer_range(struct node *node, struct answer_id id, const struct pe
         pack_bin(&writer, (struct span){node->scratch.data + at + sizeof size, size});
         at += sizeof size + size;
     }
-    feeds_put_list(node, &writer, true, true);
+    feeds_put_list(node, &writer, true, FEEDS_ASKED);
     answer(node, id, &writer);
 }
 
@@ -218,7 +218,8 @@ static void answer_changed(struct node *node, struct answer_id id, const struct 
         at = compare_next_collected(&node->scratch, at, &item);
         peer_put_digest(&writer, &item);
     }
-    feeds_put_list(node, &writer, true, false);
+    // The first page's list is what is adopted.
+    feeds_put_list(node, &writer, true, asked->cursor.size == 0 ? FEEDS_ALL : FEEDS_NEEDED);
     answer(node, id, &writer);
     weft_buffer_finish(&cursor);
 }

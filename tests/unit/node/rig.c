@@ -206,6 +206,8 @@ struct rig *rig_start(const char *name, const struct node_limits *limits, const 
     snprintf(rig->gossip, sizeof(rig->gossip), "tcp://%s:9339", name);
     snprintf(rig->pull, sizeof(rig->pull), "tcp://%s:9341", name);
     cr_assert_eq(sim_store_create(&rig->store, &(struct sim_store_options){0}), WEFT_OK);
+    if (limits)
+        rig->limits = *limits;
     if (seed)
         snprintf(address, sizeof(address), "tcp://%s:9339", seed);
     create(rig, limits, rig_text(address));
@@ -223,7 +225,7 @@ void rig_restart(struct rig *rig)
     end(rig);
     sim_store_crash(rig->store);
     memset(rig->linked, 0, sizeof(rig->linked));
-    create(rig, NULL, (struct span){0});
+    create(rig, &rig->limits, (struct span){0});
 }
 
 void rig_finish_all(void)

@@ -45,6 +45,7 @@ struct rig {
     struct test_allocator memory;
     struct sim_store *store;
     struct node *node;
+    struct node_limits limits;
     uint64_t now_ms;
     char name[16];
     char gossip[32];

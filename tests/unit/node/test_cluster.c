@@ -128,6 +128,26 @@ Test(cluster, a_newcomer_compares_documents_when_entries_are_gone)
     cr_assert_eq(node_unready(b->node), 0);
 }
 
+Test(cluster, a_newcomer_compares_once_with_a_node_of_many_lives)
+{
+    struct rig *a = rig_start("a", &(struct node_limits){.journal_bytes_max = 1}, NULL);
+    for (int i = 0; i < 4; i++) {
+        rig_put(a, "one", i % 2 ? "text" : "another text");
+        rig_put(a, "two", i % 2 ? "text" : "another text");
+        rig_wait(a, 100);
+        rig_restart(a);
+    }
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(5000);
+    cr_assert_eq(node_metrics(b->node)->comparisons, 1);
+    cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
+    cr_assert(same_state(a, b, "one"));
+    cr_assert(same_state(a, b, "two"));
+    rig_put(a, "one", "text goes on");
+    rig_mesh(500);
+    cr_assert(rig_shows(b, "one", "text goes on"));
+}
+
 Test(cluster, a_healed_document_keeps_what_is_written_to_it_after_a_restart)
 {
     struct rig *a = rig_start("a", NULL, NULL);
