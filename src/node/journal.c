@@ -129,13 +129,16 @@ enum weft_status journal_stage_own(struct node *node, struct room *room,
         return WEFT_NO_MEMORY;
     }
     uint32_t size = (uint32_t)node->scratch.size;
-    if (weft_buffer_reserve(fresh, sizeof size + size) ||
+    bool sent = fresh->size < FRESH_BYTES_KEPT; // what stands behind is pulled
+    if ((sent && weft_buffer_reserve(fresh, sizeof size + size)) ||
         stage(node, room, span_of_buffer(&node->scratch), &number)) {
         return WEFT_NO_MEMORY;
     }
-    memcpy(fresh->data + fresh->size, &size, sizeof size);
-    memcpy(fresh->data + fresh->size + sizeof size, node->scratch.data, size);
-    fresh->size += sizeof size + size;
+    if (sent) {
+        memcpy(fresh->data + fresh->size, &size, sizeof size);
+        memcpy(fresh->data + fresh->size + sizeof size, node->scratch.data, size);
+        fresh->size += sizeof size + size;
+    }
     feeds_advance(node, own, number);
     node->open->own_sequence = own->prefix;
     room->dirty_open = true;

@@ -156,7 +156,7 @@ void journal_stage_incarnation(struct node *node)
 
 void journal_merge(struct node *node, struct room *room, bool now)
 {
-    uint64_t least = room->head.structure_size / ROOM_MERGE_SHARE;
+    uint64_t least = (room->head.structure_size + room->head.text_size) / ROOM_MERGE_SHARE;
     uint32_t code;
     if (least < ROOM_MERGE_BYTES) {
         least = ROOM_MERGE_BYTES;

@@ -35,7 +35,7 @@
 #define ROOM_QUIET_MS 1000U          // after a change, before a POINT
 #define ROOM_RING_FRAMES 1024U       // of one room; more small frames than this are few bytes
 #define ROOM_MERGE_BYTES (64U << 10) // unmerged journal of a document, at least, before a merging
-#define ROOM_MERGE_SHARE 4U          // and a quarter of its structure
+#define ROOM_MERGE_SHARE 4U          // and a quarter of what it writes
 #define ROOM_EVICT_MERGE_BYTES                                                                     \
     (4U << 10)                // an evicted document with more unmerged than that is merged
 #define ROOM_EVICT_MERGES 64U // in one tick
@@ -64,8 +64,9 @@
 #define SYNCED_MS 10U               // between SYNCED messages
 #define FRESH_BYTES_MAX (60U << 10) // of one bus message; a larger entry is pulled
 #define FRESH_MESSAGES_MAX 8U       // of one turn; the rest is pulled
-#define PULL_BYTES (1U << 20)       // of entries in one page
-#define PULL_SCAN_ENTRIES 16384U    // journal records looked at for one page, each beside its names
+#define FRESH_BYTES_KEPT (2U * FRESH_MESSAGES_MAX * FRESH_BYTES_MAX) // no less than those hold
+#define PULL_BYTES (1U << 20)                                        // of entries in one page
+#define PULL_SCAN_ENTRIES 16384U // journal records looked at for one page, each beside its names
 #define PULL_PAGE_DOCUMENTS 256U
 #define PULL_PAGE_LOADS 32U // documents loaded for the digests of one page
 #define PULL_RETRY_MS 500U

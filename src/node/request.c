@@ -221,7 +221,16 @@ static void take_edit(struct node *node, struct request *request)
 static void take(struct node *node, struct request_id id, const struct node_ask *ask)
 {
     struct request *request;
-    if (is_edit(ask)) {
+    if (is_edit(ask) && journal_accepts(node)) {
+        // It is done at once and reads its body, which may be a whole document, where it stands.
+        struct node_ask kept = *ask;
+        kept.body = (struct span){0};
+        request = request_create(node, id, &kept);
+        if (request) {
+            request->ask.body = ask->body;
+            take_edit(node, request);
+        }
+    } else if (is_edit(ask)) {
         request = request_create(node, id, ask);
         if (request) {
             take_edit(node, request);

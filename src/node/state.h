@@ -223,7 +223,7 @@ struct request {
     struct request_id id;
     enum request_state state;
     bool gone;           // the asker left: nothing is answered
-    struct node_ask ask; // its spans point into `bytes`
+    struct node_ask ask; // its spans point into `bytes`; the body only while it waits
     struct room *room;   // pinned while committing or watching
     bool created;        // the document did not exist before
     bool repeated;   // no entry of its own shows who holds it: it changed nothing, or was fenced

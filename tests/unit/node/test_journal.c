@@ -2,6 +2,8 @@
 // The journal: what survives, what is merged while the node runs, what happens without space.
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "node/limits.h"
 #include "rig.h"
@@ -53,6 +55,34 @@ Test(journal, merging_while_running_keeps_it_short_and_loses_nothing)
         }
         rig_restart(rig);
     }
+}
+
+Test(journal, a_large_text_is_not_written_again_for_each_small_part_of_it)
+{
+    enum { text_size = 1 << 20, edit_size = 40 << 10, edits = 12 };
+    struct rig *rig = rig_start("a", NULL, NULL);
+    char *text = malloc(text_size + 1);
+    cr_assert_not_null(text);
+    memset(text, 'a', text_size);
+    text[text_size] = '\0';
+    rig_put(rig, document, text);
+    rig_settle(rig);
+    uint64_t before = node_metrics(rig->node)->merges;
+    for (int i = 0; i < edits; i++) { // 480 KiB of edits in all
+        memset(text + i * edit_size, 'b' + i, edit_size);
+        rig_put(rig, document, text);
+        rig_settle(rig);
+    }
+    cr_expect_gt(node_metrics(rig->node)->merges, before);
+    cr_expect_leq(node_metrics(rig->node)->merges - before, 2);
+    free(text);
+    struct node_ask ask = {.verb = NODE_ASK_DIGEST, .document = rig_text(document)};
+    char digest[sizeof(rig->response.body)];
+    rig_ask(rig, &ask);
+    memcpy(digest, rig->response.body, sizeof(digest));
+    rig_restart(rig);
+    rig_ask(rig, &ask);
+    cr_expect_str_eq(rig->response.body, digest);
 }
 
 Test(journal, without_space_it_reads_on_and_recovers_by_itself)
