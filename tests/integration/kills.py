@@ -11,11 +11,9 @@ WEFT_ROUNDS sets how many kills, WEFT_BUS_LOSS which share of all bus messages i
 """
 import os
 import random
-import re
 import time
-from collections import Counter
 
-from support.client import Closed, DURABLE, Editor
+from support.client import Closed, DURABLE, Editor, tokens_of
 from support.cluster import Cluster, Failed, wait_until, weft
 from support.tap import rounds, run, say
 
@@ -31,11 +29,6 @@ def cold_text(node, document):
     if b"no " in result.stderr.lower() or b"not found" in result.stderr.lower():
         return ""
     raise Failed(f"weft cat {node.data}: exit {result.returncode}: {result.stderr!r}")
-
-
-def tokens_of(text):
-    """How often each token stands in a text; what is none stands under itself."""
-    return Counter(re.findall(r"<\d+>|[^<]+|<", text))
 
 
 class Story:

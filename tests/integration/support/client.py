@@ -4,7 +4,9 @@
 It is written from that page alone and shares nothing with the clients of weft but libweft.
 """
 import random
+import re
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from . import libweft, msgpack
@@ -20,6 +22,11 @@ DURABLE = 1
 
 def new_agent(source=random):
     return source.randrange(1, 1 << 63)
+
+
+def tokens_of(text):
+    """How often each token stands in a text; what is none stands under itself."""
+    return Counter(re.findall(r"<\w+>|[^<]+|<", text))
 
 
 @dataclass
@@ -217,4 +224,4 @@ class Editor:
         return self.wait(self.synced, seconds, "synced")
 
 
-__all__ = ["Closed", "Editor", "Ledger", "new_agent", "DURABLE", "libweft"]
+__all__ = ["Closed", "Editor", "Ledger", "new_agent", "tokens_of", "DURABLE", "libweft"]
