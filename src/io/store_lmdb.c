@@ -147,36 +147,15 @@ void store_lmdb_view_leave(struct store_lmdb *store)
     pthread_mutex_unlock(&store->mutex);
 }
 
-/// Another process made the map greater: takes over its size. No view of this thread is open.
-static int adopt_map(struct store_lmdb *store)
-{
-    pthread_mutex_lock(&store->mutex);
-    while (store->views > 0)
-        pthread_cond_wait(&store->turned, &store->mutex);
-    int code = mdb_env_set_mapsize(store->env, 0);
-    pthread_mutex_unlock(&store->mutex);
-    return code;
-}
-
-static int view_start(struct store_lmdb *store)
-{
-    store_lmdb_view_enter(store);
-    int code = store->view == NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->view)
-                                   : mdb_txn_renew(store->view);
-    if (code != 0)
-        store_lmdb_view_leave(store);
-    return code;
-}
-
 /// Opens the read view of this turn, unless it is open. @return whether it is open.
 static bool view_open(struct store_lmdb *store)
 {
     if (store->view_open)
         return true;
-    int code = view_start(store);
-    if (code == MDB_MAP_RESIZED && store->read_only && adopt_map(store) == 0)
-        code = view_start(store);
-    store->view_open = code == 0;
+    store_lmdb_view_enter(store);
+    store->view_open = store_lmdb_space_read(store->env, &store->view) == 0;
+    if (!store->view_open)
+        store_lmdb_view_leave(store);
     return store->view_open;
 }
 

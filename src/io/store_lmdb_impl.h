@@ -119,6 +119,10 @@ void *store_lmdb_writer_run(void *store);
 void store_lmdb_space_refresh(struct store_lmdb *store, bool count_free);
 /// Frees slots of dead readers and looks for the oldest live one.
 void store_lmdb_space_check_readers(struct store_lmdb *store);
+/// Begins a read transaction, or renews one. Beside a writer in another process the map is made
+/// greater when the writer's is; no other transaction of this process may be open then.
+/// @return 0, or an error: ENOMEM without address space for it.
+int store_lmdb_space_read(MDB_env *env, MDB_txn **txn);
 /// Doubles the map, or more if `needed` bytes ask for it. @return whether it is greater now.
 bool store_lmdb_space_grow(struct store_lmdb *store, uint64_t needed);
 /// Would the disk take `bytes` more? @return 0, or the errno that says why not.

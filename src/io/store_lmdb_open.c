@@ -148,19 +148,11 @@ static enum weft_status tables_open_in(struct store_lmdb *store, MDB_txn *txn, c
     return WEFT_OK;
 }
 
-static int txn_begin(struct store_lmdb *store, MDB_txn **txn_out)
-{
-    unsigned flags = store->read_only ? MDB_RDONLY : 0;
-    int code = mdb_txn_begin(store->env, NULL, flags, txn_out);
-    if (code == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == 0)
-        code = mdb_txn_begin(store->env, NULL, flags, txn_out);
-    return code;
-}
-
 static enum weft_status tables_open(struct store_lmdb *store, bool fresh, char *error)
 {
-    MDB_txn *txn;
-    int code = txn_begin(store, &txn);
+    MDB_txn *txn = NULL;
+    int code = store->read_only ? store_lmdb_space_read(store->env, &txn)
+                                : mdb_txn_begin(store->env, NULL, 0, &txn);
     if (code != 0)
         return env_failed(code, store->path, error);
     enum weft_status status = format_check(store, txn, fresh, error);

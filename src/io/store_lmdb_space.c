@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What is left in the LMDB store's map and on its disk, and who pins pages; see store_lmdb_impl.h.
-// Runs on the store thread, between two write transactions.
+// Runs on the store thread, between two write transactions; what readers need, on theirs.
 #include "io/store_lmdb.h"
 
 #include <errno.h>
@@ -148,6 +148,26 @@ static bool has_address_space(uint64_t bytes)
         return false;
     munmap(room, (size_t)bytes);
     return true;
+}
+
+/// Another process made the map greater: takes twice what it uses. Nobody here reads meanwhile.
+static int adopt_map(MDB_env *env)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    mdb_env_info(env, &info);
+    mdb_env_stat(env, &stat);
+    uint64_t bytes = 2 * ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    return has_address_space(bytes) ? mdb_env_set_mapsize(env, bytes) : ENOMEM;
+}
+
+int store_lmdb_space_read(MDB_env *env, MDB_txn **txn)
+{
+    int code;
+    do // it may grow again before the transaction begins
+        code = *txn == NULL ? mdb_txn_begin(env, NULL, MDB_RDONLY, txn) : mdb_txn_renew(*txn);
+    while (code == MDB_MAP_RESIZED && (code = adopt_map(env)) == 0);
+    return code;
 }
 
 bool store_lmdb_space_grow(struct store_lmdb *store, uint64_t needed)

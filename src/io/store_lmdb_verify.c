@@ -181,9 +181,7 @@ static enum weft_status pin(struct verify *v, MDB_env **env_out, MDB_txn **txn_o
         return out_of_memory(v->error);
     code = mdb_env_open(env, v->path, MDB_RDONLY | MDB_NOTLS, 0600);
     if (code == 0)
-        code = mdb_txn_begin(env, NULL, MDB_RDONLY, txn_out);
-    if (code == MDB_MAP_RESIZED && mdb_env_set_mapsize(env, 0) == 0)
-        code = mdb_txn_begin(env, NULL, MDB_RDONLY, txn_out);
+        code = store_lmdb_space_read(env, txn_out);
     if (code == 0) {
         *env_out = env;
         return WEFT_OK;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -300,6 +301,17 @@ Test(store_lmdb, a_second_writer_is_refused_and_told_who_has_it)
     remove_directory(path);
 }
 
+/// Added to a number that is asked for: look without address space for a greater map.
+static const uint64_t starved = (uint64_t)1 << 63;
+
+static void allow_address_space(bool allowed)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = allowed ? limit.rlim_max : 0;
+    setrlimit(RLIMIT_AS, &limit);
+}
+
 /// Stands in another process: a reader that looks each time it is asked, and answers what it sees.
 static void reader_run(const char *path, int questions, int answers)
 {
@@ -311,7 +323,10 @@ static void reader_run(const char *path, int questions, int answers)
         _exit(2);
     struct store *port = store_lmdb_port(store);
     while (read(questions, &number, sizeof(number)) == (ssize_t)sizeof(number)) {
+        allow_address_space((number & starved) == 0);
+        number &= ~starved;
         uint8_t seen = has_numbered(port, number, 200000);
+        allow_address_space(true);
         if (number != 1) // the first look stays open
             port->release(port);
         if (write(answers, &seen, 1) != 1)
@@ -385,6 +400,31 @@ Test(store_lmdb, a_reader_beside_a_live_writer_follows_it_through_a_growing_map)
     store_lmdb_space_check_readers(store);
     store_lmdb_stats(store, &stats);
     cr_expect_eq(stats.oldest_reader_pid, 0);
+    close(reader.questions);
+    close(reader.answers);
+    store_lmdb_close(store);
+    remove_directory(path);
+}
+
+Test(store_lmdb, a_reader_that_finds_no_address_space_for_a_greater_map_reads_when_it_does)
+{
+    char path[64];
+    temporary_directory(path);
+    struct store_lmdb *store = open_bounded(path, 1 << 28);
+    stage_numbered(store_lmdb_port(store), 1, 200000);
+    cr_assert_eq(commit(store), WEFT_OK);
+    struct reader reader = reader_start(path);
+    cr_expect_not(reader_sees(&reader, 2));
+    for (uint64_t n = 2; n <= 20; n++) {
+        stage_numbered(store_lmdb_port(store), n, 200000);
+        cr_assert_eq(commit(store), WEFT_OK);
+    }
+    cr_expect_not(reader_sees(&reader, 20 | starved));
+    cr_expect_not(reader_sees(&reader, 20 | starved));
+    cr_expect(reader_sees(&reader, 20));
+    cr_expect(reader_sees(&reader, 2));
+    kill(reader.pid, SIGKILL);
+    waitpid(reader.pid, NULL, 0);
     close(reader.questions);
     close(reader.answers);
     store_lmdb_close(store);
