@@ -26,7 +26,12 @@ static int file_sync(const char *name)
 
 static int copy(struct store_lmdb *store, const char *path, const char *name)
 {
-    int code = mdb_env_copy2(store->env, path, MDB_CP_COMPACT);
+    MDB_txn *txn = NULL;
+    int code = store_lmdb_space_read(store->env, &txn); // follows the map of another process
+    if (code == 0) {
+        mdb_txn_abort(txn);
+        code = mdb_env_copy2(store->env, path, MDB_CP_COMPACT);
+    }
     if (code == 0)
         code = file_sync(name);
     if (code == 0)

@@ -555,6 +555,15 @@ static void backup_done(void *context, enum weft_status status, const char *text
     pthread_mutex_unlock(&result->mutex);
 }
 
+static enum weft_status wait_for_backup(struct backup_result *result)
+{
+    pthread_mutex_lock(&result->mutex);
+    while (!result->done)
+        pthread_cond_wait(&result->turned, &result->mutex);
+    pthread_mutex_unlock(&result->mutex);
+    return result->status;
+}
+
 Test(store_lmdb, a_backup_of_a_live_store_is_a_store)
 {
     char path[64];
@@ -578,11 +587,7 @@ Test(store_lmdb, a_backup_of_a_live_store_is_a_store)
         stage_numbered(port, n, 20000);
         cr_assert_eq(commit(store), WEFT_OK);
     }
-    pthread_mutex_lock(&result.mutex);
-    while (!result.done)
-        pthread_cond_wait(&result.turned, &result.mutex);
-    pthread_mutex_unlock(&result.mutex);
-    cr_expect_eq(result.status, WEFT_OK);
+    cr_expect_eq(wait_for_backup(&result), WEFT_OK);
     store_lmdb_close(store);
 
     expect_sound(target);
@@ -591,6 +596,49 @@ Test(store_lmdb, a_backup_of_a_live_store_is_a_store)
         cr_expect(has_numbered(store_lmdb_port(copy), n, 20000));
     store_lmdb_port(copy)->release(store_lmdb_port(copy));
     store_lmdb_close(copy);
+    remove_directory(path);
+}
+
+Test(store_lmdb, a_backup_by_another_process_follows_a_map_that_grew)
+{
+    char path[64];
+    char target[96];
+    int start[2];
+    uint8_t byte = 0;
+    temporary_directory(path);
+    snprintf(target, sizeof(target), "%s/backup", path);
+    struct store_lmdb *store = open_bounded(path, 1 << 28);
+    stage_numbered(store_lmdb_port(store), 1, 200000);
+    cr_assert_eq(commit(store), WEFT_OK);
+    cr_assert_eq(pipe(start), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct store_lmdb_options options = {
+            .path = path, .read_only = true, .map_bytes_initial = 1};
+        struct backup_result result = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                                       .turned = PTHREAD_COND_INITIALIZER};
+        struct store_lmdb *other;
+        if (store_lmdb_open(&other, &options, error) != WEFT_OK || write(start[1], "o", 1) != 1)
+            _exit(2);
+        for (int i = 0; i < 60000 && access(target, F_OK) != 0; i++)
+            usleep(1000); // the writer makes it when it has grown
+        if (store_lmdb_backup(other, target, backup_done, &result, error) != WEFT_OK)
+            _exit(3);
+        _exit(wait_for_backup(&result) == WEFT_OK ? 0 : 4);
+    }
+    cr_assert_eq(read(start[0], &byte, 1), 1);
+    for (uint64_t n = 2; n <= 20; n++) {
+        stage_numbered(store_lmdb_port(store), n, 200000);
+        cr_assert_eq(commit(store), WEFT_OK);
+    }
+    cr_assert_eq(mkdir(target, 0700), 0);
+    int code;
+    cr_assert_eq(waitpid(pid, &code, 0), pid);
+    cr_expect_eq(code, 0, "%d", code >> 8);
+    close(start[0]);
+    close(start[1]);
+    store_lmdb_close(store);
+    expect_sound(target);
     remove_directory(path);
 }
 
