@@ -123,6 +123,7 @@ struct record_feed {
     uint64_t continued_to;  // how far its node held that one's entries then
     bool own;               // a life of this store
     uint64_t journal_start; // own: the first journal number of this life
+    bool retired;           // kept only to say how far it was held
 };
 WEFT_MUST_USE enum weft_status record_feed_encode(struct weft_buffer *out,
                                                   const struct record_feed *feed);

@@ -189,6 +189,7 @@ static void write_cluster(struct page *page, const struct admin_sample *sample)
     static const char checks[] = "weft_hash_checks_total";
     gauge(page, "weft_members", node->members, "Other members of the cluster.");
     gauge(page, "weft_peers", node->peers, "Members with a link to this node.");
+    gauge(page, "weft_feeds", node->feeds, "Lives of nodes whose edits are told apart.");
     gauge(page, "weft_peer_lag_ops", node->lag_entries,
           "Entries that peers have and this node lacks.");
     head(page, gossip, "counter", "Messages on the bus.");

@@ -79,9 +79,11 @@ enum edit_admission edit_admit(struct node *node, const struct peer_feed *declar
         node->metrics.gossip_malformed += status == WEFT_MALFORMED;
         return EDIT_REFUSED;
     }
-    struct feed *feed = feeds_get(node, declared);
+    struct peer_feed reaching = *declared;
+    reaching.prefix = entry.sequence > declared->prefix ? entry.sequence : declared->prefix;
+    struct feed *feed = feeds_get(node, &reaching);
     if (!feed) {
-        return EDIT_REFUSED;
+        return entry.sequence <= feeds_prefix(node, entry.incarnation) ? EDIT_KNOWN : EDIT_REFUSED;
     }
     if (entry.sequence <= feed->prefix) {
         node->metrics.entries_known++;

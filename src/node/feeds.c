@@ -16,7 +16,7 @@ struct feed *feeds_own(struct node *node)
 
 static struct feed *add(struct node *node, uint64_t incarnation)
 {
-    if (node->feed_count >= FEEDS_MAX) {
+    if (node->feed_count >= FEEDS_MAX && node->opened) {
         node->metrics.limit_hits++;
         return NULL;
     }
@@ -38,12 +38,46 @@ static struct feed *add(struct node *node, uint64_t incarnation)
     return feed;
 }
 
+/// Finds a feed, or makes it; one that is retired only when it goes on. *held_out: it is retired.
+static struct feed *find_or_add(struct node *node, uint64_t incarnation, uint64_t prefix,
+                                bool *held_out)
+{
+    struct feed *feed = feeds_find(node, incarnation);
+    uint64_t held = 0;
+    bool retired = !feed && feeds_retired(node, incarnation, &held);
+    *held_out = retired && held >= prefix;
+    if (feed || *held_out) {
+        return feed;
+    }
+    feed = add(node, incarnation);
+    if (feed && retired) {
+        feed->prefix = feed->synced = held;
+        feed->continued_to = 0; // what it continues is held
+        feeds_touch(node, feed);
+    }
+    return feed;
+}
+
+struct feed *feeds_load(struct node *node, uint64_t incarnation, const struct record_feed *record)
+{
+    struct feed *feed = feeds_find(node, incarnation);
+    feed = feed ? feed : add(node, incarnation);
+    if (!feed || (record->continues && !feeds_find(node, record->continues) &&
+                  !add(node, record->continues))) {
+        return NULL;
+    }
+    feed->prefix = feed->synced = record->prefix;
+    feed->continues = record->continues;
+    feed->continued_to = record->continued_to;
+    feed->own = record->own;
+    feed->journal_start = record->journal_start;
+    return feed;
+}
+
 struct feed *feeds_get(struct node *node, const struct peer_feed *declared)
 {
-    struct feed *feed = feeds_find(node, declared->incarnation);
-    if (!feed) {
-        feed = add(node, declared->incarnation);
-    }
+    bool held;
+    struct feed *feed = find_or_add(node, declared->incarnation, declared->prefix, &held);
     if (!feed) {
         return NULL;
     }
@@ -57,18 +91,22 @@ struct feed *feeds_get(struct node *node, const struct peer_feed *declared)
     }
     // A list that names a feed implies that what it continues is held too. Nothing of that is held
     // here yet, so it must be known, to be named with its prefix.
-    if (feed->continues && !feeds_find(node, feed->continues) && !add(node, feed->continues)) {
-        return NULL;
+    if (feed->continues && !find_or_add(node, feed->continues, feed->continued_to, &held)) {
+        return held ? feed : NULL;
     }
     return feed;
+}
+
+void feeds_free(struct node *node, struct feed *feed)
+{
+    node_free(node, feed->marks, feed->mark_capacity * sizeof *feed->marks);
+    node_free(node, feed, sizeof *feed);
 }
 
 void feeds_finish(struct node *node)
 {
     for (uint32_t i = 0; i < node->feed_count; i++) {
-        struct feed *feed = node->feeds[i];
-        node_free(node, feed->marks, feed->mark_capacity * sizeof *feed->marks);
-        node_free(node, feed, sizeof *feed);
+        feeds_free(node, node->feeds[i]);
     }
     node_free(node, node->feeds, node->feed_capacity * sizeof *node->feeds);
     node_free(node, node->dirty_feeds, node->dirty_feed_capacity * sizeof *node->dirty_feeds);
@@ -198,10 +236,10 @@ void feeds_touch(struct node *node, struct feed *feed)
     node->dirty_feeds[node->dirty_feed_count++] = feed;
 }
 
-static enum weft_status stage(struct node *node, const struct feed *feed)
+enum weft_status feeds_stage_one(struct node *node, const struct feed *feed)
 {
-    struct record_feed record = {feed->prefix, feed->continues, feed->continued_to, feed->own,
-                                 feed->journal_start};
+    struct record_feed record = {feed->prefix, feed->continues,     feed->continued_to,
+                                 feed->own,    feed->journal_start, feed->retired};
     struct record_key key = record_key_u64(feed->incarnation);
     node->scratch.size = 0;
     enum weft_status status = record_feed_encode(&node->scratch, &record);
@@ -215,8 +253,8 @@ void feeds_stage(struct node *node, struct group *group)
     for (uint32_t i = 0; i < node->dirty_feed_count; i++) {
         struct feed *feed = node->dirty_feeds[i];
         feed->dirty = false;
-        if (stage(node, feed) || node_grow(node, &group->feeds, &group->feed_capacity,
-                                           group->feed_count, sizeof *group->feeds)) {
+        if (feeds_stage_one(node, feed) || node_grow(node, &group->feeds, &group->feed_capacity,
+                                                     group->feed_count, sizeof *group->feeds)) {
             group->failed = true;
             continue;
         }
@@ -322,6 +360,15 @@ static uint64_t imply(struct node *node, uint64_t incarnation, uint64_t to)
     return 0;
 }
 
+/// What a feed that is not in memory has up to `to`, unless it is retired and held that far.
+static uint64_t lacks(struct node *node, uint64_t incarnation, uint64_t to)
+{
+    return incarnation == 0 || feeds_find(node, incarnation) ||
+                   feeds_prefix(node, incarnation) >= to
+               ? 0
+               : to;
+}
+
 void feeds_read_list(struct node *node, struct peer_list list, uint64_t *unknown_out)
 {
     struct peer_list again = list;
@@ -337,12 +384,18 @@ void feeds_read_list(struct node *node, struct peer_list list, uint64_t *unknown
             feed->asked = item.prefix;
             feed->listed = true;
         } else {
-            unknown += item.prefix;
+            unknown += lacks(node, item.incarnation, item.prefix);
         }
     }
     while (peer_next_feed(&item, &again)) {
+        const struct feed *feed = feeds_find(node, item.incarnation);
+        bool told = item.continues != 0 || item.continued_to != FEED_NOT_TOLD;
+        if (told && feed && feed->continues) { // the other one may have retired that
+            item.continues = feed->continues;
+            item.continued_to = feed->continued_to;
+        }
         unknown += imply(node, item.continues, item.continued_to);
-        unknown += item.continues && !feeds_find(node, item.continues) ? item.continued_to : 0;
+        unknown += lacks(node, item.continues, item.continued_to);
     }
     if (unknown_out) {
         *unknown_out = unknown;

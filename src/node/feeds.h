@@ -14,8 +14,21 @@
 
 /// NULL when it is not known.
 struct feed *feeds_find(struct node *node, uint64_t incarnation);
-/// Finds a feed or makes it as it was declared. NULL when out of memory or past FEEDS_MAX.
+/// Finds a feed or makes it as it was declared. NULL when out of memory, past FEEDS_MAX, or when it
+/// is retired and held as far as declared.
 struct feed *feeds_get(struct node *node, const struct peer_feed *declared);
+/// Makes a feed as it is recorded. NULL when out of memory.
+struct feed *feeds_load(struct node *node, uint64_t incarnation, const struct record_feed *record);
+/// How far a feed is held, retired or not; 0 when it is not known.
+uint64_t feeds_prefix(struct node *node, uint64_t incarnation);
+/// Whether a feed is retired: no more in memory, as there are too many. @param prefix_out How far
+/// it is held.
+bool feeds_retired(struct node *node, uint64_t incarnation, uint64_t *prefix_out);
+/// Whether so many are known that some should be retired.
+bool feeds_crowded(const struct node *node);
+/// Retires those that can be.
+void feeds_retire(struct node *node);
+void feeds_free(struct node *node, struct feed *feed);
 struct feed *feeds_own(struct node *node);
 void feeds_finish(struct node *node);
 
@@ -27,6 +40,8 @@ void feeds_advance(struct node *node, struct feed *feed, uint64_t number);
 void feeds_adopt(struct node *node, struct feed *feed, uint64_t prefix);
 /// Its record is to be staged.
 void feeds_touch(struct node *node, struct feed *feed);
+/// Stages one's record.
+WEFT_MUST_USE enum weft_status feeds_stage_one(struct node *node, const struct feed *feed);
 /// Stages the records of touched feeds and lists them in the group that is being closed.
 void feeds_stage(struct node *node, struct group *group);
 /// The group is on disk.

@@ -219,9 +219,8 @@ static void take_heartbeat(struct node *node, const struct peer_message *message
     }
     if (!known) {
         // Its life continues one of which this node holds more: its history was cut somewhere.
-        const struct feed *before =
-            message->self.continues ? feeds_find(node, message->self.continues) : NULL;
-        member->must_compare = before && before->prefix > message->self.continued_to;
+        member->must_compare =
+            feeds_prefix(node, message->self.continues) > message->self.continued_to;
         node->beat_soon = true;
     }
     take_list(node, member, message->feeds);

@@ -35,25 +35,18 @@ static bool load_feed(void *context, struct span key, struct span value)
 {
     struct load *load = context;
     struct record_feed record;
-    struct peer_feed declared = {0};
-    if (!record_key_u64_decode(&declared.incarnation, key) || !value.data ||
+    uint64_t incarnation = 0;
+    if (!record_key_u64_decode(&incarnation, key) || !value.data ||
         record_feed_decode(&record, value)) {
         // Its prefix counts as nothing: what it held is asked for again, and known already.
         node_log(load->node, NODE_LOG_ERROR, "feed_damaged", "feed=%016llx",
-                 (unsigned long long)declared.incarnation);
+                 (unsigned long long)incarnation);
         return true;
     }
-    declared.continues = record.continues;
-    declared.continued_to = record.continued_to;
-    struct feed *feed = feeds_get(load->node, &declared);
-    if (!feed) {
+    if (!record.retired && !feeds_load(load->node, incarnation, &record)) {
         load->status = WEFT_NO_MEMORY;
         return false;
     }
-    feed->prefix = record.prefix;
-    feed->synced = record.prefix;
-    feed->own = record.own;
-    feed->journal_start = record.journal_start;
     return true;
 }
 
@@ -259,7 +252,9 @@ static bool prune_visit(void *context, uint64_t number, const struct record_entr
 void journal_prune(struct node *node)
 {
     uint32_t code;
-    if (node->journal_bytes <= node->limits.journal_bytes_max || !journal_writable(node, &code)) {
+    bool crowded = feeds_crowded(node); // what is in the journal is not retired
+    if ((node->journal_bytes <= node->limits.journal_bytes_max && !crowded) ||
+        !journal_writable(node, &code)) {
         return;
     }
     struct prune prune = {.node = node, .end = node->journal_low, .synced = journal_synced(node)};
@@ -284,6 +279,9 @@ void journal_prune(struct node *node)
     node->open->pruned_entries += prune.entries;
     node->metrics.journal_removed += prune.entries;
     feeds_shift(node, prune.end);
+    if (crowded && prune.entries < JOURNAL_PRUNE_ENTRIES) {
+        feeds_retire(node);
+    }
 }
 
 void journal_probe(struct node *node)

@@ -57,6 +57,7 @@
 // ------------------------------------------------------------------------------------ cluster
 
 #define FEEDS_MAX 16384U
+#define FEEDS_KEPT 1024U // with more, those of lives that ended are retired
 #define MEMBERS_MAX 256U
 #define HEARTBEAT_MS 1000U
 #define HEARTBEATS_MISSED_MAX 3U

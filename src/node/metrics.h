@@ -40,6 +40,7 @@ struct node_metrics {
     uint64_t watchers;
     uint64_t peers; // members with a pipe
     uint64_t members;
+    uint64_t feeds;       // in memory
     uint64_t lag_entries; // that some peer reported and this node lacks
     uint64_t gathered_bytes;
     uint64_t deferred_bytes;

@@ -352,6 +352,7 @@ static void turn(struct node *node)
     node->metrics.gathered_bytes = node->gather.items.size;
     node->metrics.deferred_bytes = node->deferred.items.size;
     node->metrics.members = members_count(node);
+    node->metrics.feeds = node->feed_count;
     node->metrics.journal_bytes = node->journal_bytes;
     node->metrics.journal_entries = node->journal_entries;
     node->store->release(node->store);

@@ -56,9 +56,16 @@ static bool range_visit(void *context, uint64_t number, const struct record_entr
 }
 
 /// Where to begin to read. @return false: something that is asked for left the journal.
-static bool range_start(const struct node *node, uint64_t *number_out)
+static bool range_start(struct node *node, struct peer_list asked, uint64_t *number_out)
 {
     uint64_t start = UINT64_MAX;
+    uint64_t held;
+    struct peer_feed item;
+    while (peer_next_feed(&item, &asked)) {
+        if (feeds_retired(node, item.incarnation, &held) && held > item.prefix) {
+            return false;
+        }
+    }
     for (uint32_t i = 0; i < node->feed_count; i++) {
         const struct feed *feed = node->feeds[i];
         if (feed->asked >= feed->synced) {
@@ -82,7 +89,7 @@ static void answer_range(struct node *node, struct answer_id id, const struct pe
     range.bytes_max = range.bytes_max > 4 * PULL_BYTES ? 4 * PULL_BYTES : range.bytes_max;
     node->scratch.size = 0;
     feeds_read_list(node, asked->feeds, NULL);
-    if (!range_start(node, &start)) {
+    if (!range_start(node, asked->feeds, &start)) {
         reply.answer = PEER_ANSWER_GONE;
     } else if (start != UINT64_MAX &&
                (archive_journal(&node->archive, start, range_visit, &range) || range.failed)) {

@@ -129,16 +129,21 @@ void replicas_drop(struct node *node, struct subscription *subscription)
     list_remove(node, subscription);
 }
 
+void replicas_keep(struct node *node, uint64_t *barrier)
+{
+    if (*barrier && !find_barrier(node, *barrier)) {
+        uint64_t later = replicas_barrier(node); // it made room for later ones
+        *barrier = later ? later : *barrier;
+    }
+}
+
 static void check(struct node *node, struct subscription *subscription)
 {
     uint32_t wanted = node->clients[subscription->slot].replicas;
     uint32_t done = 0;
     while (done < subscription->wait_count) {
         struct replica_wait *wait = &subscription->waits[done];
-        if (wait->barrier && !find_barrier(node, wait->barrier)) {
-            uint64_t later = replicas_barrier(node); // it made room for later ones
-            wait->barrier = later ? later : wait->barrier;
-        }
+        replicas_keep(node, &wait->barrier);
         if (replicas_count(node, wait->sequence, wait->barrier) < wanted) {
             break;
         }
@@ -221,6 +226,15 @@ void replicas_refeed(struct node *node)
     for (uint32_t i = 0; i < node->member_count; i++) {
         node->members[i]->own_synced = 0;
     }
+}
+
+void replicas_renew(struct node *node)
+{
+    for (uint32_t i = 0; i < BARRIERS_MAX; i++) {
+        clear_barrier(node, &node->barriers[i]);
+    }
+    node->turn_barrier = 0;
+    replicas_check(node);
 }
 
 void replicas_finish(struct node *node)

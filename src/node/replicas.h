@@ -15,6 +15,8 @@ void replicas_expect(struct node *node, struct subscription *subscription, uint6
 void replicas_drop(struct node *node, struct subscription *subscription);
 /// A barrier of this turn. 0 when it could not be made.
 uint64_t replicas_barrier(struct node *node);
+/// Replaces a barrier that made room for later ones by one of now.
+void replicas_keep(struct node *node, uint64_t *barrier);
 /// On how many disks entries of the own feed up to `sequence` are, and all that `barrier` (0: none)
 /// names. Two members of which one continues the other are one disk.
 uint32_t replicas_count(const struct node *node, uint64_t sequence, uint64_t barrier);
@@ -24,6 +26,8 @@ void replicas_note(struct node *node, const struct member *member);
 void replicas_check(struct node *node);
 /// The own feed ended: what waits for it waits for a barrier.
 void replicas_refeed(struct node *node);
+/// Feeds are let go: what waits for a barrier that may name them waits for a later one.
+void replicas_renew(struct node *node);
 void replicas_finish(struct node *node);
 
 #endif

@@ -312,6 +312,7 @@ static void finish(struct node *node, struct request *request, const char *durab
 static bool answer_if_due(struct node *node, struct request *request)
 {
     char durability[32];
+    replicas_keep(node, &request->barrier);
     uint32_t count = replicas_count(node, request->sequence, request->barrier);
     if (count < request->ask.wait_level && node->now_ms < request->deadline_ms && !request->gone) {
         return false;

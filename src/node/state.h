@@ -306,8 +306,10 @@ struct feed {
     uint64_t continues;    // the life before it at its node; 0: none
     uint64_t continued_to; // or FEED_NOT_TOLD
     bool own;
-    bool dirty; // its record is to be staged
-    bool has_successor;
+    bool dirty;             // its record is to be staged
+    bool retired;           // scratch of feeds_retire()
+    bool branched;          // scratch: several continue it
+    struct feed *successor; // scratch: who continues it
     uint64_t journal_start;
     uint64_t first; // entries first..prefix are in the journal; 0: none
     struct feed_mark *marks;
@@ -498,6 +500,7 @@ struct node {
     struct feed **feeds; // by first sight; feeds[0] is the own one
     uint32_t feed_count;
     uint32_t feed_capacity;
+    uint32_t feeds_due;        // with so many it is looked which can be retired
     struct feed **dirty_feeds; // their records are to be staged with the open group
     uint32_t dirty_feed_count;
     uint32_t dirty_feed_capacity;

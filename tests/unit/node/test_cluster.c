@@ -148,6 +148,48 @@ Test(cluster, a_newcomer_compares_once_with_a_node_of_many_lives)
     cr_assert(rig_shows(b, "one", "text goes on"));
 }
 
+Test(cluster, a_node_may_be_started_any_number_of_times)
+{
+    enum { STARTS = 3000 };
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_put(a, "common", "text");
+    rig_mesh(1000);
+    rig_cut(a, b);
+    for (int i = 0; i < STARTS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "doc-%d", i % 50);
+        if (i % 3 > 0) // else the life is empty
+            rig_put(a, name, i % 2 ? "text" : "another text");
+        if (i == 1000) { // b holds a part, and goes away
+            a->linked[b->index] = b->linked[a->index] = true;
+            rig_mesh(2000);
+            rig_cut(a, b);
+            rig_mesh(100);
+        }
+        rig_restart(a);
+        cr_assert_leq(node_metrics(a->node)->feeds, FEEDS_KEPT + 1);
+    }
+    struct rig *c = rig_start("c", NULL, "a");
+    a->linked[b->index] = b->linked[a->index] = true;
+    rig_mesh(8000);
+    for (int i = 0; i < 50; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "doc-%d", i);
+        cr_assert(same_state(a, b, name), "%s", name);
+        cr_assert(same_state(a, c, name), "%s", name);
+    }
+    cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
+    cr_assert_eq(node_metrics(c->node)->lag_entries, 0);
+    cr_assert_leq(node_metrics(b->node)->comparisons, 10);
+    cr_assert_leq(node_metrics(c->node)->comparisons, 10);
+    rig_put(a, "common", "text goes on");
+    rig_put(b, "doc-1", "from b");
+    rig_mesh(1000);
+    cr_assert(rig_shows(c, "common", "text goes on"));
+    cr_assert(rig_shows(a, "doc-1", "from b"));
+}
+
 Test(cluster, a_healed_document_keeps_what_is_written_to_it_after_a_restart)
 {
     struct rig *a = rig_start("a", NULL, NULL);
