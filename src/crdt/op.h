@@ -86,13 +86,8 @@ static inline struct op_key op_left_key(const struct op *op)
     return op->inherited;
 }
 
-/// The key in 64 bits, for the minima in the tree: greater keys never have a lesser rank.
-static inline uint64_t op_key_rank(const struct agents *agents, struct op_key key)
-{
-    if (key.lamport == 0)
-        return 0;
-    return (uint64_t)key.lamport << 32 | agents_at(agents, key.agent)->id >> 32;
-}
+/// Greater than the key of any element.
+#define OP_KEY_MAX ((struct op_key){.lamport = UINT32_MAX, .agent = AGENT_NONE})
 
 /// a > b.
 static inline bool op_key_greater(const struct agents *agents, struct op_key a, struct op_key b)
@@ -100,6 +95,12 @@ static inline bool op_key_greater(const struct agents *agents, struct op_key a, 
     if (a.lamport != b.lamport)
         return a.lamport > b.lamport;
     return a.agent != b.agent && agents_id(agents, a.agent) > agents_id(agents, b.agent);
+}
+
+static inline struct op_key op_key_least(const struct agents *agents, struct op_key a,
+                                         struct op_key b)
+{
+    return op_key_greater(agents, a, b) ? b : a;
 }
 
 #endif

@@ -65,60 +65,65 @@ uint32_t oplog_append(struct oplog *log, const struct op *op)
     return row;
 }
 
-// A row of the agent at or before the atom, from the row that was found last downwards; OP_NONE
-// when another agent's are in the way. @param step_out How many rows past it the atom may be,
-// about.
-static uint32_t find_near(const struct oplog *log, uint32_t agent, uint32_t seq, uint32_t *step_out)
+// Whether a row is of the agent and begins at or before the atom.
+static bool row_precedes(const struct oplog *log, uint32_t row, uint32_t agent, uint32_t seq)
 {
-    uint32_t row = log->found;
-    uint32_t step = 0;
-    while (row < log->ops.count && oplog_at(log, row)->agent == agent) {
-        *step_out = step > 0 ? step / 2 : 1;
-        if (oplog_at(log, row)->seq <= seq)
-            return row;
-        step = step > 0 ? 2 * step : 1;
-        row = step <= log->found ? log->found - step : OP_NONE;
-    }
-    return OP_NONE;
+    const struct op *op = oplog_at(log, row);
+    return op->agent == agent && op->seq <= seq;
 }
 
-// The last row of the agent that begins at or before the atom, in what is of the agent from `low`
-// on: an agent's rows ascend in seq.
-static uint32_t find_up(const struct oplog *log, uint32_t agent, uint32_t seq, uint32_t low,
-                        uint32_t step)
+// From a row, at a cost logarithmic in how far it is: the row that holds the atom, when it is of
+// the same stretch of rows of its agent, which ascend in seq; else any other.
+static uint32_t find_near(const struct oplog *log, uint32_t row, uint32_t agent, uint32_t seq)
 {
     uint32_t count = log->ops.count;
-    while (step > 0) {
-        const struct op *op = step < count - low ? oplog_at(log, low + step) : NULL;
-        if (op != NULL && op->agent == agent && op->seq <= seq) {
-            low += step;
+    uint32_t step = 1;
+    if (row_precedes(log, row, agent, seq)) {
+        while (step < count - row && row_precedes(log, row + step, agent, seq)) {
+            row += step;
             step *= 2;
-        } else {
-            step /= 2;
         }
+    } else {
+        while (oplog_at(log, row)->agent == agent && step <= row &&
+               !row_precedes(log, row, agent, seq)) {
+            row -= step;
+            step *= 2;
+        }
+        if (!row_precedes(log, row, agent, seq))
+            return row;
+        step /= 2;
     }
-    return low;
+    // The last row that precedes the atom is less than `step` rows up from here.
+    while ((step /= 2) > 0) {
+        if (step < count - row && row_precedes(log, row + step, agent, seq))
+            row += step;
+    }
+    return row;
+}
+
+// Where the row is noted that atoms near to this one were found in last.
+static uint32_t *hint_of(struct oplog *log, uint32_t agent, uint32_t seq)
+{
+    return &log->hints[(31 * agent + (seq >> OPLOG_HINT_SHIFT)) % OPLOG_HINTS];
 }
 
 uint32_t oplog_find_far(struct oplog *log, uint32_t agent, uint32_t seq)
 {
-    if (log->found + 1 < log->ops.count && op_holds(oplog_at(log, log->found + 1), agent, seq))
-        return ++log->found;
-    uint32_t step;
-    uint32_t row = find_near(log, agent, seq, &step);
-    if (row != OP_NONE) {
-        row = find_up(log, agent, seq, row, step);
-        if (op_holds(oplog_at(log, row), agent, seq)) {
-            log->found = row;
-            return row;
-        }
+    if (log->ops.count == 0)
+        return OP_NONE;
+    uint32_t *hint = hint_of(log, agent, seq);
+    uint32_t row = log->found + 1;
+    if (row >= log->ops.count || !op_holds(oplog_at(log, row), agent, seq))
+        row = find_near(log, *hint, agent, seq);
+    if (!op_holds(oplog_at(log, row), agent, seq)) {
+        struct ordmap_at start = ordmap_seek(&log->starts, start_key(agent, seq));
+        if (start.node == ORDMAP_NONE)
+            return OP_NONE;
+        row = find_near(log, ordmap_value(&log->starts, start), agent, seq);
+        if (!op_holds(oplog_at(log, row), agent, seq))
+            return OP_NONE;
     }
-    struct ordmap_at start = ordmap_seek(&log->starts, start_key(agent, seq));
-    if (start.node == ORDMAP_NONE || ordmap_key(&log->starts, start) >> 32 != agent)
-        return OP_NONE;
-    row = find_up(log, agent, seq, ordmap_value(&log->starts, start), 1);
-    if (!op_holds(oplog_at(log, row), agent, seq))
-        return OP_NONE;
     log->found = row;
+    *hint = row;
     return row;
 }

@@ -14,7 +14,11 @@
 
 #define OP_NONE UINT32_MAX
 
-enum { OPLOG_PAGE_SHIFT = 9 };
+enum {
+    OPLOG_PAGE_SHIFT = 9,
+    OPLOG_HINTS = 64,     // a power of 2
+    OPLOG_HINT_SHIFT = 6, // atoms that share a hint
+};
 
 /// What an operation of a kind that this build does not know carries.
 struct payload {
@@ -27,8 +31,9 @@ struct oplog {
     struct ordmap starts; // agent << 32 | seq -> row
     struct pool payloads; // struct payload
     struct weft_buffer payload_bytes;
-    uint32_t found; // row of the last oplog_find(): where the next is likely to be
-    uint64_t atoms; // of all rows
+    uint32_t found;              // row of the last oplog_find(): where the next is likely to be
+    uint32_t hints[OPLOG_HINTS]; // rows that were found: where what is near to it will be
+    uint64_t atoms;              // of all rows
 };
 
 /// Allocates nothing.

@@ -181,7 +181,7 @@ struct rga_load_slot {
 
 struct rga_load {
     struct rga *rga;
-    uint8_t *deleted; // a bit per element that some atom deletes
+    uint64_t *deleted; // a bit per element, set when some atom deletes it
     size_t deleted_size;
     uint32_t elements;     // of the runs so far
     uint64_t elements_max; // that were announced

@@ -64,6 +64,11 @@ static const char *check_leaf(struct check *check, uint32_t index)
     return NULL;
 }
 
+static bool same_key(struct op_key a, struct op_key b)
+{
+    return a.lamport == b.lamport && a.agent == b.agent;
+}
+
 static const char *check_fold(const struct tree_node *node, uint32_t slot, struct weight weight,
                               struct tree_minima minima)
 {
@@ -71,7 +76,8 @@ static const char *check_fold(const struct tree_node *node, uint32_t slot, struc
         if (node->units[unit][slot] != weight.units[unit])
             return "T7: a node counts what its children show";
     }
-    if (node->right_min[slot] != minima.right || node->left_min[slot] != minima.left)
+    if (!same_key(node->right_min[slot], minima.right) ||
+        !same_key(node->left_min[slot], minima.left))
         return "T8: a node's minima are those of its children";
     return NULL;
 }
@@ -100,7 +106,7 @@ static const char *check_subtree(struct check *check, uint32_t index, uint32_t l
             parent = leaf->parent;
         } else {
             weight = node_weight(tree_node(tree, child));
-            minima = node_minima(tree_node(tree, child));
+            minima = node_minima(tree, tree_node(tree, child));
             parent = tree_node(tree, child)->parent;
         }
         if (parent != index)

@@ -9,7 +9,7 @@ bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need
 {
     *load = (struct rga_load){
         .rga = rga,
-        .deleted_size = (size_t)(need->elements / 8 + 1),
+        .deleted_size = (size_t)(need->elements / 64 + 1) * sizeof load->deleted[0],
         .elements_max = need->elements,
     };
     uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
@@ -30,30 +30,31 @@ void rga_load_finish(struct rga_load *load)
     load->deleted = NULL;
 }
 
-// Sets the bits [first, first + count).
-static void set_bits(uint8_t *bits, uint32_t first, uint32_t count)
+// Bits [first, end) that lie in one word, from there to where it ends at most. Moves `first` on.
+static uint64_t take_mask(uint32_t *first, uint32_t end)
 {
-    for (; count > 0 && (first & 7) != 0; first++, count--)
-        bits[first / 8] |= (uint8_t)(1u << first % 8);
-    memset(bits + first / 8, 0xff, count / 8);
-    first += count & ~7u;
-    for (count &= 7; count > 0; first++, count--)
-        bits[first / 8] |= (uint8_t)(1u << first % 8);
+    uint32_t start = *first % 64;
+    uint32_t count = end - *first < 64 - start ? end - *first : 64 - start;
+    *first += count;
+    return UINT64_MAX >> (64 - count) << start;
 }
 
-// Whether the bits [first, first + count) are all `value`.
-static bool bits_are(const uint8_t *bits, uint32_t first, uint32_t count, bool value)
+// Sets the bits [first, end).
+static void set_bits(uint64_t *words, uint32_t first, uint32_t end)
 {
-    for (; count > 0 && (first & 7) != 0; first++, count--) {
-        if ((bits[first / 8] >> first % 8 & 1) != value)
-            return false;
+    while (first < end) {
+        uint64_t *word = &words[first / 64];
+        *word |= take_mask(&first, end);
     }
-    for (; count >= 8; first += 8, count -= 8) {
-        if (bits[first / 8] != (value ? 0xff : 0))
-            return false;
-    }
-    for (; count > 0; first++, count--) {
-        if ((bits[first / 8] >> first % 8 & 1) != value)
+}
+
+// Whether the bits [first, end) are all `value`.
+static bool bits_are(const uint64_t *words, uint32_t first, uint32_t end, bool value)
+{
+    while (first < end) {
+        uint64_t word = words[first / 64];
+        uint64_t mask = take_mask(&first, end);
+        if ((word & mask) != (value ? mask : 0))
             return false;
     }
     return true;
@@ -112,7 +113,8 @@ static enum weft_status load_delete(struct rga_load *load, const struct weft_run
     uint32_t end = (uint32_t)highest.seq + 1;
     for (uint32_t seq = end - run->length; seq < end;) {
         struct rga_targets piece = rga_targets_at(rga, agent, seq, end);
-        set_bits(load->deleted, piece.op->iv + (seq - piece.op->seq), piece.end - seq);
+        uint32_t iv = piece.op->iv + (seq - piece.op->seq);
+        set_bits(load->deleted, iv, iv + (piece.end - seq));
         seq = piece.end;
     }
     rga_log_delete(rga, op);
@@ -211,7 +213,7 @@ static bool place_slots(struct rga_load *load, struct rga_load_slot *slots, uint
         while (op_kind(op) != WEFT_RUN_INSERT || slot->iv - op->iv >= op_length(op))
             op = oplog_at(&rga->log, ++row);
         if (slot->iv + slot->length > op->iv + op_length(op) ||
-            !bits_are(load->deleted, slot->iv, slot->length, slot->deleted))
+            !bits_are(load->deleted, slot->iv, slot->iv + slot->length, slot->deleted))
             return false;
         slot->row = row;
         text_append(&rga->text, slot->text, slot->length);

@@ -34,14 +34,13 @@ static struct op_key slot_left_key(const struct rga *rga, const struct tree_leaf
 static struct tree_at skip_right(const struct rga *rga, uint32_t leaf, uint32_t slot,
                                  struct op_key key)
 {
-    uint64_t rank = op_key_rank(&rga->agents, key);
     for (;;) {
         const struct tree_leaf *slots = tree_leaf(&rga->tree, leaf);
         for (; slot < slots->count; slot++) {
             if (!op_key_greater(&rga->agents, slot_right_key(rga, slots, slot), key))
                 return (struct tree_at){.leaf = leaf, .slot = slot};
         }
-        uint32_t next = tree_skip(&rga->tree, leaf, rank, false);
+        uint32_t next = tree_skip(&rga->tree, leaf, key, false);
         if (next == TREE_NONE) {
             // the end of the document
             leaf = rga->tree.last;
@@ -57,14 +56,13 @@ static struct tree_at skip_right(const struct rga *rga, uint32_t leaf, uint32_t 
 static struct tree_at skip_left(const struct rga *rga, uint32_t leaf, uint32_t slot,
                                 struct op_key key)
 {
-    uint64_t rank = op_key_rank(&rga->agents, key);
     for (;;) {
         const struct tree_leaf *slots = tree_leaf(&rga->tree, leaf);
         for (; slot > 0; slot--) {
             if (!op_key_greater(&rga->agents, slot_left_key(rga, slots, slot - 1), key))
                 return (struct tree_at){.leaf = leaf, .slot = slot};
         }
-        uint32_t next = tree_skip(&rga->tree, leaf, rank, true);
+        uint32_t next = tree_skip(&rga->tree, leaf, key, true);
         if (next == TREE_NONE)
             return (struct tree_at){.leaf = rga->tree.first, .slot = 0};
         leaf = next;

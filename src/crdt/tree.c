@@ -96,13 +96,12 @@ uint32_t node_slot(const struct tree_node *node, uint32_t child)
 struct tree_minima leaf_minima(const struct tree *tree, const struct tree_leaf *leaf,
                                uint32_t first, uint32_t end)
 {
-    struct tree_minima minima = {UINT64_MAX, UINT64_MAX};
+    struct tree_minima minima = {OP_KEY_MAX, OP_KEY_MAX};
     for (uint32_t i = first; i < end; i++) {
         const struct op *op = oplog_at(tree->log, leaf->op[i]);
-        uint64_t right = op_key_rank(tree->agents, op_right_key(op, leaf->iv[i] - op->iv));
-        uint64_t left = op_key_rank(tree->agents, op_left_key(op));
-        minima.right = right < minima.right ? right : minima.right;
-        minima.left = left < minima.left ? left : minima.left;
+        struct op_key right = op_right_key(op, leaf->iv[i] - op->iv);
+        minima.right = op_key_least(tree->agents, minima.right, right);
+        minima.left = op_key_least(tree->agents, minima.left, op_left_key(op));
     }
     return minima;
 }
@@ -121,12 +120,12 @@ struct weight leaf_weight(const struct tree *tree, const struct tree_leaf *leaf,
     return sum;
 }
 
-struct tree_minima node_minima(const struct tree_node *node)
+struct tree_minima node_minima(const struct tree *tree, const struct tree_node *node)
 {
-    struct tree_minima minima = {UINT64_MAX, UINT64_MAX};
+    struct tree_minima minima = {OP_KEY_MAX, OP_KEY_MAX};
     for (uint32_t i = 0; i < node->count; i++) {
-        minima.right = node->right_min[i] < minima.right ? node->right_min[i] : minima.right;
-        minima.left = node->left_min[i] < minima.left ? node->left_min[i] : minima.left;
+        minima.right = op_key_least(tree->agents, minima.right, node->right_min[i]);
+        minima.left = op_key_least(tree->agents, minima.left, node->left_min[i]);
     }
     return minima;
 }
@@ -256,20 +255,21 @@ uint32_t tree_index(struct tree *tree, enum weft_unit unit, struct tree_at at)
     return index;
 }
 
-// Slot next to `from` (exclusive; -1 or the count for all) whose minimum is at most `rank`; -1:
-// none.
-static int node_skip(const struct tree_node *node, int from, uint64_t rank, bool leftward)
+// Slot next to `from` (exclusive; -1 or the count for all) whose minimum is not greater than `key`;
+// -1: none.
+static int node_skip(const struct tree *tree, const struct tree_node *node, int from,
+                     struct op_key key, bool leftward)
 {
-    const uint64_t *minima = leftward ? node->left_min : node->right_min;
+    const struct op_key *minima = leftward ? node->left_min : node->right_min;
     int step = leftward ? -1 : 1;
     for (int i = from + step; i >= 0 && i < (int)node->count; i += step) {
-        if (minima[i] <= rank)
+        if (!op_key_greater(tree->agents, minima[i], key))
             return i;
     }
     return -1;
 }
 
-uint32_t tree_skip(const struct tree *tree, uint32_t leaf, uint64_t rank, bool leftward)
+uint32_t tree_skip(const struct tree *tree, uint32_t leaf, struct op_key key, bool leftward)
 {
     uint32_t child = leaf;
     uint32_t parent = tree_leaf(tree, leaf)->parent;
@@ -278,7 +278,7 @@ uint32_t tree_skip(const struct tree *tree, uint32_t leaf, uint64_t rank, bool l
     while (parent != TREE_NONE) {
         const struct tree_node *node = tree_node(tree, parent);
         level++;
-        slot = node_skip(node, (int)node_slot(node, child), rank, leftward);
+        slot = node_skip(tree, node, (int)node_slot(node, child), key, leftward);
         if (slot >= 0)
             break;
         child = parent;
@@ -289,7 +289,7 @@ uint32_t tree_skip(const struct tree *tree, uint32_t leaf, uint64_t rank, bool l
     uint32_t below = tree_node(tree, parent)->child[slot];
     while (--level > 0) {
         const struct tree_node *node = tree_node(tree, below);
-        slot = node_skip(node, leftward ? (int)node->count : -1, rank, leftward);
+        slot = node_skip(tree, node, leftward ? (int)node->count : -1, key, leftward);
         assert(slot >= 0);
         below = node->child[slot];
     }

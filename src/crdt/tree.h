@@ -12,9 +12,9 @@
 // iv -> leaf, one entry for neighbours in iv that share a leaf, so that cutting a slot inside of a
 // leaf does not touch it. Tombstones of one row that touch, in the leaf and in iv, are one slot.
 //
-// The nodes' minima are what makes the skipping of greater siblings O(log n): they bound the keys
-// (crdt/op.h) below a child from below. Counts of one leaf, the last one edited, reach the nodes
-// above late: see tree_flush().
+// The nodes' minima are what makes the skipping of greater siblings O(log n): they are the least
+// keys (crdt/op.h) below each child. Counts of one leaf, the last one edited, reach the nodes above
+// late: see tree_flush().
 //
 // Leaves are never freed; an index to one stays good, a slot number only until the next change.
 // May include: base, crdt/oplog.h, crdt/text.h.
@@ -44,8 +44,8 @@ struct tree_leaf {
 };
 
 struct tree_node {
-    uint64_t right_min[TREE_FANOUT]; // least rank of op_right_key() below the child
-    uint64_t left_min[TREE_FANOUT];  // likewise of op_left_key()
+    struct op_key right_min[TREE_FANOUT]; // least op_right_key() below the child
+    struct op_key left_min[TREE_FANOUT];  // likewise of op_left_key()
     uint32_t child[TREE_FANOUT];
     uint32_t units[3][TREE_FANOUT]; // visible, by enum weft_unit
     uint32_t count;
@@ -127,8 +127,9 @@ struct tree_at tree_seek(struct tree *tree, uint32_t *start_out, enum weft_unit 
 /// Visible units before a place.
 uint32_t tree_index(struct tree *tree, enum weft_unit unit, struct tree_at at);
 
-/// The first leaf after (or, going left, before) `leaf` below which a key of at most `rank` may be.
-uint32_t tree_skip(const struct tree *tree, uint32_t leaf, uint64_t rank, bool leftward);
+/// The first leaf after (or, going left, before) `leaf` with a right (or left) key that is not
+/// greater than `key`; TREE_NONE when there is none.
+uint32_t tree_skip(const struct tree *tree, uint32_t leaf, struct op_key key, bool leftward);
 
 /// Brings the late counts up to the root.
 void tree_flush(struct tree *tree);

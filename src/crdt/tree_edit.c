@@ -55,11 +55,13 @@ static void lower_minima(struct tree *tree, uint32_t leaf, struct tree_minima mi
     while (parent != TREE_NONE) {
         struct tree_node *node = tree_node(tree, parent);
         uint32_t slot = node_slot(node, child);
-        if (minima.right >= node->right_min[slot] && minima.left >= node->left_min[slot])
+        bool right = op_key_greater(tree->agents, node->right_min[slot], minima.right);
+        bool left = op_key_greater(tree->agents, node->left_min[slot], minima.left);
+        if (!right && !left)
             return;
-        if (minima.right < node->right_min[slot])
+        if (right)
             node->right_min[slot] = minima.right;
-        if (minima.left < node->left_min[slot])
+        if (left)
             node->left_min[slot] = minima.left;
         child = parent;
         parent = node->parent;
@@ -169,8 +171,8 @@ static void insert_half(struct tree *tree, struct half left, struct half right)
         else
             insert_entry(tree, fresh, slot + 1 - HALF, &right, level);
         const struct tree_node *other = tree_node(tree, fresh);
-        left = (struct half){.index = parent, .minima = node_minima(node)};
-        right = (struct half){fresh, node_weight(other), node_minima(other)};
+        left = (struct half){.index = parent, .minima = node_minima(tree, node)};
+        right = (struct half){fresh, node_weight(other), node_minima(tree, other)};
     }
 }
 

@@ -7,8 +7,8 @@
 
 /// Minima over one leaf or node.
 struct tree_minima {
-    uint64_t right;
-    uint64_t left;
+    struct op_key right;
+    struct op_key left;
 };
 
 /// The minima of a leaf's slots [first, end).
@@ -18,7 +18,7 @@ struct tree_minima leaf_minima(const struct tree *tree, const struct tree_leaf *
 struct weight leaf_weight(const struct tree *tree, const struct tree_leaf *leaf, uint32_t first,
                           uint32_t end);
 /// The minima and the sum over all children of a node.
-struct tree_minima node_minima(const struct tree_node *node);
+struct tree_minima node_minima(const struct tree *tree, const struct tree_node *node);
 struct weight node_weight(const struct tree_node *node);
 
 /// Slot of a child in its parent.

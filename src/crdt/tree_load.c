@@ -87,7 +87,7 @@ void tree_load_finish(struct tree *tree)
         filling = TREE_NONE;
         for (uint32_t i = first; i < end; i++) {
             struct tree_node *node = tree_node(tree, i);
-            append_entry(tree, &filling, i, node_weight(node), node_minima(node));
+            append_entry(tree, &filling, i, node_weight(node), node_minima(tree, node));
             tree_node(tree, i)->parent = filling;
         }
         first = end;
