@@ -79,27 +79,33 @@ static enum weft_status check_address(struct peers_address *address_out, const c
     return WEFT_OK;
 }
 
-static enum weft_status check_addresses(struct peers *peers, const struct peers_config *config,
-                                        char *error, size_t error_size)
+/// What to listen on, for the two ports.
+static enum weft_status check_addresses(struct peers_address *gossip_out,
+                                        struct peers_address *pull_out, const char *gossip,
+                                        const char *pull, bool keyed, char *error,
+                                        size_t error_size)
 {
-    bool keyed = peers->base.key.present;
-    enum weft_status status = check_address(&peers->gossip_address, config->gossip_address, keyed,
-                                            "gossip", error, error_size);
+    enum weft_status status = check_address(gossip_out, gossip, keyed, "gossip", error, error_size);
     if (status != WEFT_OK) {
         return status;
     }
-    if (config->pull_address != NULL) {
-        return check_address(&peers->pull_address, config->pull_address, keyed, "pull", error,
-                             error_size);
+    if (pull != NULL) {
+        return check_address(pull_out, pull, keyed, "pull", error, error_size);
     }
-    uint16_t port = peers->gossip_address.port;
+    uint16_t port = gossip_out->port;
     if (port > UINT16_MAX - 2) {
-        return complain(WEFT_MALFORMED, error, error_size, "gossip", config->gossip_address,
+        return complain(WEFT_MALFORMED, error, error_size, "gossip", gossip,
                         "there is no port + 2 for pull, say which one to use");
     }
-    peers->pull_address =
-        peers_address_with_port(&peers->gossip_address, port == 0 ? 0 : (uint16_t)(port + 2));
+    *pull_out = peers_address_with_port(gossip_out, port == 0 ? 0 : (uint16_t)(port + 2));
     return WEFT_OK;
+}
+
+enum weft_status peers_check(const char *gossip, const char *pull, bool keyed, char *error,
+                             size_t error_size)
+{
+    struct peers_address addresses[2];
+    return check_addresses(&addresses[0], &addresses[1], gossip, pull, keyed, error, error_size);
 }
 
 static const char *explain(int failed)
@@ -151,7 +157,9 @@ enum weft_status peers_open(struct peers **peers_out, const struct peers_config 
     if (config->key != NULL) {
         base->key = *config->key;
     }
-    enum weft_status status = check_addresses(peers, config, error, error_size);
+    enum weft_status status =
+        check_addresses(&peers->gossip_address, &peers->pull_address, config->gossip_address,
+                        config->pull_address, base->key.present, error, error_size);
     if (status != WEFT_OK || (base->relay = peers_relay_create()) == NULL ||
         !mailbox_init(&base->mailbox, config->loop)) {
         peers_relay_destroy(base->relay);

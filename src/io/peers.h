@@ -80,6 +80,10 @@ struct peers_counts {
     uint32_t pipes;          // of the bus, now
 };
 
+/// Whether peers_open() may listen on these addresses, as it would say itself.
+/// @return WEFT_OK, WEFT_LIMIT or WEFT_MALFORMED.
+WEFT_MUST_USE enum weft_status peers_check(const char *gossip, const char *pull, bool keyed,
+                                           char *error, size_t error_size);
 /// Listens on both addresses. @param error Receives one line that says what failed, when it fails.
 /// @return WEFT_OK; WEFT_LIMIT (an address that only a cluster with a key may use), WEFT_MALFORMED
 /// (not tcp://HOST:PORT), WEFT_CONFLICT (in use), WEFT_NOT_FOUND (not an address of this machine),

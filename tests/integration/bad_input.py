@@ -16,7 +16,7 @@ USAGE, UNREACHABLE, REFUSED, DAMAGED = 2, 3, 4, 5
 
 
 def refuse(code, words, *arguments, stdin=None, env=None):
-    """The command fails with one of the codes `code` and one line on stderr that holds one of `words`."""
+    """The command fails with one of the codes `code` and one line on stderr that holds one of `words`; returns it."""
     result = weft(*arguments, stdin=stdin, check=False, timeout=30, env=env)
     said = result.stderr.decode(errors="replace")
     codes = code if isinstance(code, tuple) else (code,)
@@ -29,6 +29,7 @@ def refuse(code, words, *arguments, stdin=None, env=None):
         raise Failed(f"{where}: {len(lines)} lines: {said!r}")
     if not any(word.lower() in said.lower() for word in words):
         raise Failed(f"{where}: does not say {words}: {said!r}")
+    return said
 
 
 def commands():
@@ -117,28 +118,47 @@ def serving():
             options = dict(addresses)
             options.update({"--" + key.replace("_", "-"): value for key, value in changed.items()})
             data = options.pop("--data", other)
-            return ["serve", "--data", data, *[word for pair in options.items() for word in pair
-                                               if word is not None]]
+            return ["serve", "--data", data, *[word for pair in options.items() if pair[1] is not None
+                                               for word in pair]]
+
+        def checked(code, words, **changed):
+            """Neither serve nor config check takes it, and both say the same."""
+            command, *arguments = serve(**changed)
+            said = [refuse(code, words, *name, *arguments).removeprefix(f"weft {' '.join(name)}: ")
+                    for name in ([command], ["config", "check"])]
+            if said[0] != said[1]:
+                raise Failed(f"serve and config check differ: {said}")
 
         refuse(REFUSED, ("in use", "occupied", "busy"), *serve(listen=f"{node.address}:9338"))
         refuse(REFUSED, "in use", *serve(gossip=f"tcp://{node.address}:9339"))
         refuse(REFUSED, "in use", *serve(admin=f"{node.address}:9340"))
         refuse(REFUSED, "in use", *serve(pull=f"tcp://{node.address}:9341"))
         refuse(REFUSED, ("in use", "another", "runs"), *serve(data=node.data))
-        refuse(REFUSED, "--insecure", *serve(listen="0.0.0.0:9338"))
-        refuse((USAGE, REFUSED), "cluster key", *serve(gossip="tcp://192.0.2.7:9339"))
-        refuse(USAGE, "tcp://HOST:PORT", *serve(gossip="127.0.0.1"))
-        refuse((USAGE, REFUSED), "nowhere", *serve(cluster_key=f"{cluster.folder}/nowhere"))
+        checked(REFUSED, "--insecure", listen="0.0.0.0:9338")
+        checked(REFUSED, "--admin-exposed", admin="0.0.0.0:9340")
+        checked(USAGE, "not HOST:PORT", listen="127.0.0.1")
+        checked(REFUSED, "cluster key", gossip="tcp://192.0.2.7:9339")
+        checked(USAGE, "tcp://HOST:PORT", gossip="127.0.0.1")
+        checked(USAGE, "port + 2", gossip="tcp://127.0.0.1:65535", pull=None)
+        checked(USAGE, "tcp://HOST:PORT", pull="127.0.0.1:9341")
+        checked(USAGE, "--join", join="127.0.0.1:9339")
+        checked(USAGE, "--allow-origin", allow_origin="example.org")
+        checked(USAGE, "--node", node="n" * 256)
+        checked(USAGE, "heartbeat", heartbeat="2 weeks")
+        checked(REFUSED, "nowhere", cluster_key=f"{cluster.folder}/nowhere")
         key = f"{cluster.folder}/key"
         with open(key, "w", encoding="ascii") as file:
             file.write("too short")
         os.chmod(key, 0o600)
-        refuse((USAGE, REFUSED), "64 hex digits", *serve(cluster_key=key))
+        checked(REFUSED, "64 hex digits", cluster_key=key)
         with open(key, "w", encoding="ascii") as file:
             file.write("ab" * 32)
         os.chmod(key, 0o644)
-        refuse((USAGE, REFUSED), "everyone may read", *serve(cluster_key=key))
-        refuse(USAGE, "--gossip", *serve(gosip="tcp://127.0.0.1:1"))
+        checked(REFUSED, "everyone may read", cluster_key=key)
+        os.chmod(key, 0o600)
+        checked(USAGE, "dial it", cluster_key=key, gossip="tcp://0.0.0.0:9339")
+        checked(USAGE, "--gossip", gosip="tcp://127.0.0.1:1")
+        weft("config", "check", *serve(cluster_key=key, gossip="tcp://192.0.2.7:9339")[1:])
         config = f"{cluster.folder}/config"
         with open(config, "w", encoding="ascii") as file:
             file.write("gosip = tcp://127.0.0.1:1\n")

@@ -127,15 +127,20 @@ static int run_check(const struct arguments *arguments)
     int code = configure(&config, arguments);
     if (code != EXIT_FINE)
         return code;
+    struct serve_options serve = config_options(config);
+    char error[SERVE_ERROR_BYTES];
+    code = serve_check(&serve, error);
     config_destroy(config);
-    remark("the configuration is understood");
+    if (code != SERVE_DONE)
+        return complain((enum exit_code)code, "%s", error);
+    remark("weft serve may start with this configuration");
     return EXIT_FINE;
 }
 
 const struct command config_check_command = {
     .name = "config check",
     .arguments = "[OPTIONS]",
-    .summary = "Says whether a configuration is understood, and which line is not.",
+    .summary = "Says whether weft serve takes a configuration, and what it does not take.",
     .details = "Takes the options of weft serve.",
     .options = options,
     .examples = {"weft config check --config weft.conf", "WEFT_MAX_CLIENTS=1000 weft config check"},

@@ -15,7 +15,6 @@
 #include "io/clock_system.h"
 #include "io/entropy_system.h"
 #include "io/http_origin.h"
-#include "io/peers_address.h"
 #include "io/seal.h"
 #include "node/limits.h"
 #include "web/web.h"
@@ -44,63 +43,10 @@ struct serve_options serve_options_default(void)
                                   .log_level = NODE_LOG_INFO};
 }
 
-// ----------------------------------------------------------------------------------- what is asked
-
 /// One line on stderr.
 static int refuse(int code, const char *what, const char *why)
 {
     fprintf(stderr, "weft serve: %s%s%s\n", what, why[0] != '\0' ? ": " : "", why);
-    return code;
-}
-
-/// The exit code of a port or a store that could not be opened.
-static int exit_of(enum weft_status status)
-{
-    switch (status) {
-    case WEFT_OK:
-        return SERVE_DONE;
-    case WEFT_MALFORMED:
-        return SERVE_USAGE;
-    default:
-        return SERVE_REFUSED;
-    }
-}
-
-static int check_port(const char *option, const char *listen, bool exposed, const char *allow)
-{
-    char why[SERVE_ERROR_BYTES];
-    struct address address;
-    if (!address_parse(&address, span_of_text(listen), -1)) {
-        snprintf(why, sizeof(why), "%s is not HOST:PORT", listen);
-        return refuse(SERVE_USAGE, option, why);
-    }
-    if (!exposed && !address_is_loopback(&address)) {
-        snprintf(why, sizeof(why),
-                 "%s can be reached from beyond this machine, and nobody who connects is "
-                 "authenticated; %s allows it",
-                 listen, allow);
-        return refuse(SERVE_REFUSED, option, why);
-    }
-    return SERVE_DONE;
-}
-
-static int check(const struct serve_options *options)
-{
-    struct peers_address seed;
-    int code = check_port("--listen", options->listen, options->insecure, "--insecure");
-    code = code ? code
-                : check_port("--admin", options->admin, options->admin_exposed, "--admin-exposed");
-    for (size_t i = 0; code == SERVE_DONE && i < options->join_count; i++) {
-        if (!peers_address_parse(&seed, span_of_text(options->joins[i]))) {
-            return refuse(SERVE_USAGE, "--join is not tcp://HOST:PORT", options->joins[i]);
-        }
-    }
-    for (size_t i = 0; code == SERVE_DONE && i < options->allow_origin_count; i++) {
-        if (!http_origin_is_valid(options->allow_origins[i])) {
-            return refuse(SERVE_USAGE, "--allow-origin is not SCHEME://HOST[:PORT]",
-                          options->allow_origins[i]);
-        }
-    }
     return code;
 }
 
@@ -197,7 +143,7 @@ static int open_clients(struct serve *serve)
                                      .log = log_write,
                                      .log_context = serve->log};
     enum weft_status status = clients_open(&serve->clients, &clients, error, sizeof(error));
-    return status == WEFT_OK ? SERVE_DONE : refuse(exit_of(status), "--listen", error);
+    return status == WEFT_OK ? SERVE_DONE : refuse(serve_exit_of(status), "--listen", error);
 }
 
 static int open_admin(struct serve *serve)
@@ -211,17 +157,17 @@ static int open_admin(struct serve *serve)
                                   .log = log_write,
                                   .log_context = serve->log};
     enum weft_status status = admin_open(&serve->admin, &config, error, sizeof(error));
-    return status == WEFT_OK ? SERVE_DONE : refuse(exit_of(status), "--admin", error);
+    return status == WEFT_OK ? SERVE_DONE : refuse(serve_exit_of(status), "--admin", error);
 }
 
 static int open_peers(struct serve *serve)
 {
     const struct serve_options *options = serve->options;
     char error[SERVE_ERROR_BYTES];
-    struct seal_key key = {.present = false};
-    if (options->cluster_key_path != NULL &&
-        seal_read_key(&key, options->cluster_key_path, error, sizeof(error)) != WEFT_OK) {
-        return refuse(SERVE_REFUSED, "--cluster-key", error);
+    struct seal_key key;
+    int code = serve_read_key(&key, options, error);
+    if (code != SERVE_DONE) {
+        return refuse(code, error, "");
     }
     struct peers_config config = {.loop = &serve->loop.uv,
                                   .gossip_address = options->gossip,
@@ -233,7 +179,8 @@ static int open_peers(struct serve *serve)
                                   .context = serve};
     enum weft_status status = peers_open(&serve->peers, &config, error, sizeof(error));
     explicit_bzero(&key, sizeof(key));
-    return status == WEFT_OK ? SERVE_DONE : refuse(exit_of(status), "--gossip or --pull", error);
+    return status == WEFT_OK ? SERVE_DONE
+                             : refuse(serve_exit_of(status), "--gossip or --pull", error);
 }
 
 static int open_node(struct serve *serve)
@@ -348,9 +295,10 @@ static void close_all(struct serve *serve)
 int serve_run(const struct serve_options *options)
 {
     struct serve serve = {.options = options, .backup.lock = PTHREAD_MUTEX_INITIALIZER};
-    int code = check(options);
+    char error[SERVE_ERROR_BYTES];
+    int code = serve_check(options, error);
     if (code != SERVE_DONE) {
-        return code;
+        return refuse(code, error, "");
     }
     if (!seal_start() ||
         log_open(&serve.log, STDERR_FILENO, options->log_format, options->log_level) != WEFT_OK) {

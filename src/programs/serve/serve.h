@@ -25,6 +25,9 @@
 #define SERVE_DATA_DEFAULT "./data"
 #define SERVE_DRAIN_MS 8000 // of the ten seconds until all is closed
 
+/// Suffices for every error text of this module.
+#define SERVE_ERROR_BYTES 1024
+
 /// Exit codes, as of all commands.
 enum serve_exit {
     SERVE_DONE = 0,
@@ -58,6 +61,11 @@ struct serve_options {
 
 /// Defaults of every field.
 struct serve_options serve_options_default(void);
+
+/// Whether a node may start with these options, before it opens anything but the key's file.
+/// serve_run() begins with it. @param error SERVE_ERROR_BYTES; receives one line.
+/// @return SERVE_DONE, SERVE_USAGE or SERVE_REFUSED.
+int serve_check(const struct serve_options *options, char *error);
 
 /// Runs a node until it is told to stop. Says on stdout where it is and what to do next when it is
 /// ready, and in one line on stderr why it cannot start. @return An enum serve_exit.

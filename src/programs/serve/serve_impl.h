@@ -21,8 +21,6 @@
 #include "node/ports.h"
 #include "programs/serve/serve.h"
 
-#define SERVE_ERROR_BYTES 1024
-
 /// A backup that is over, on its way from its own thread to the loop's.
 struct serve_backup {
     pthread_mutex_t lock;
@@ -52,6 +50,13 @@ struct serve {
     bool draining;
     uint64_t drain_end_ms;
 };
+
+// serve_check.c: what is asked.
+
+/// The exit code of a port that could not be opened.
+int serve_exit_of(enum weft_status status);
+/// The cluster's key, or none. @param error SERVE_ERROR_BYTES. @return As serve_check().
+int serve_read_key(struct seal_key *key_out, const struct serve_options *options, char *error);
 
 // serve_ports.c: the ways between the node and its surroundings.
 
