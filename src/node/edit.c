@@ -237,11 +237,16 @@ void edit_gathered(struct node *node, const struct queue_item *item, struct span
     room_unpin(node, item->room);
 }
 
+size_t edit_waiting_bytes(const struct node *node)
+{
+    return node->gather.items.size + node->request_bytes;
+}
+
 static void gather(struct node *node, struct client *client, struct subscription *subscription,
                    const struct queue_item *item, struct span delta)
 {
     if (client->gather_bytes + delta.size > node->limits.client_gather_bytes_max ||
-        node->gather.items.size + delta.size > GATHER_BYTES_MAX ||
+        edit_waiting_bytes(node) + delta.size > GATHER_BYTES_MAX ||
         queue_push(&node->gather, item, delta)) {
         node->metrics.limit_hits++;
         refuse(node, item->client, item->room_number, item->number,

@@ -10,6 +10,8 @@
 void edit_arrived(struct node *node, struct client_id client, const struct wire_message *message);
 /// A gathered edit; its room is unpinned.
 void edit_gathered(struct node *node, const struct queue_item *item, struct span delta);
+/// Of all edits that wait for the group under way.
+size_t edit_waiting_bytes(const struct node *node);
 
 enum edit_source {
     EDIT_MADE_HERE, // becomes entries of the own feed, shown when they are on disk

@@ -349,7 +349,7 @@ static void turn(struct node *node)
         pull_schedule(node);
     }
     node->turn_barrier = 0;
-    node->metrics.gathered_bytes = node->gather.items.size;
+    node->metrics.gathered_bytes = edit_waiting_bytes(node);
     node->metrics.deferred_bytes = node->deferred.items.size;
     node->metrics.members = members_count(node);
     node->metrics.feeds = node->feed_count;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/edit.h"
 #include "node/epoch.h"
 #include "node/journal.h"
 #include "node/json.h"
@@ -119,8 +120,7 @@ uint32_t request_code_of(enum weft_status status)
 
 static size_t bytes_of(const struct node_ask *ask)
 {
-    return ask->document.size + ask->body.size + ask->prefix.size + ask->after.size +
-           ask->if_match.size;
+    return ask->document.size + ask->prefix.size + ask->after.size + ask->if_match.size;
 }
 
 static struct span copy_span(struct request *request, size_t *at, struct span from)
@@ -158,7 +158,7 @@ struct request *request_create(struct node *node, struct request_id id, const st
     request->bytes_size = size;
     request->ask = *ask;
     request->ask.document = copy_span(request, &at, ask->document);
-    request->ask.body = copy_span(request, &at, ask->body);
+    request->ask.body = (struct span){0};
     request->ask.prefix = copy_span(request, &at, ask->prefix);
     request->ask.after = copy_span(request, &at, ask->after);
     request->ask.if_match = copy_span(request, &at, ask->if_match);
@@ -166,8 +166,18 @@ struct request *request_create(struct node *node, struct request_id id, const st
     return request;
 }
 
+void request_drop_body(struct node *node, struct request *request)
+{
+    node->request_bytes -= request->text_size;
+    node_free(node, request->text, request->text_size);
+    request->text = NULL;
+    request->text_size = 0;
+    request->ask.body = (struct span){0};
+}
+
 void request_destroy(struct node *node, struct request *request)
 {
+    request_drop_body(node, request);
     idmap_remove(&node->requests, request->id.value);
     node->metrics.requests--;
     if (request->room) {
@@ -201,6 +211,31 @@ static void enqueue(struct node *node, struct queue *queue, struct request *requ
     }
 }
 
+/// Copies the body of a request that waits. @return false: it was refused.
+static bool keep_body(struct node *node, struct request *request, struct span body)
+{
+    size_t waiting = edit_waiting_bytes(node);
+    if (waiting > 0 && waiting + body.size > GATHER_BYTES_MAX) {
+        node->metrics.limit_hits++;
+        request_failed(node, request, WIRE_TOO_MANY);
+        return false;
+    }
+    if (body.size == 0) {
+        return true;
+    }
+    request->text = node_alloc(node, body.size);
+    if (!request->text) {
+        request_refuse_memory(node, request->id);
+        request_destroy(node, request);
+        return false;
+    }
+    memcpy(request->text, body.data, body.size);
+    request->text_size = body.size;
+    request->ask.body = (struct span){request->text, body.size};
+    node->request_bytes += body.size;
+    return true;
+}
+
 static void take_edit(struct node *node, struct request *request)
 {
     uint32_t code;
@@ -221,18 +256,12 @@ static void take_edit(struct node *node, struct request *request)
 static void take(struct node *node, struct request_id id, const struct node_ask *ask)
 {
     struct request *request;
-    if (is_edit(ask) && journal_accepts(node)) {
-        // It is done at once and reads its body, which may be a whole document, where it stands.
-        struct node_ask kept = *ask;
-        kept.body = (struct span){0};
-        request = request_create(node, id, &kept);
-        if (request) {
-            request->ask.body = ask->body;
-            take_edit(node, request);
-        }
-    } else if (is_edit(ask)) {
+    if (is_edit(ask)) {
         request = request_create(node, id, ask);
-        if (request) {
+        if (request && journal_accepts(node)) {
+            request->ask.body = ask->body; // which may be a whole document: read where it stands
+            take_edit(node, request);
+        } else if (request && keep_body(node, request, ask->body)) {
             take_edit(node, request);
         }
     } else if (ask->verb == NODE_ASK_LEAVE || ask->verb == NODE_ASK_FORGET) {

@@ -35,9 +35,12 @@ struct request_head {
     char epoch[2 * WIRE_EPOCH_SIZE + 1]; // that counts, or that a recovery copy is of
 };
 
-/// A copy that can wait. NULL, and answered, when there are too many or no memory.
+/// A copy that can wait, without the body. NULL, and answered, when there are too many or no
+/// memory.
 struct request *request_create(struct node *node, struct request_id id, const struct node_ask *ask);
 struct request *request_find(struct node *node, struct request_id id);
+/// The body is not needed any more.
+void request_drop_body(struct node *node, struct request *request);
 /// Answers nothing.
 void request_destroy(struct node *node, struct request *request);
 /// @param head What the answer says of its document; NULL: nothing.

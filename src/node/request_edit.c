@@ -194,7 +194,7 @@ static void refuse(struct node *node, struct request *request, uint32_t code, co
 /// Answered when the group that the edit is in is on disk.
 static void await(struct node *node, struct request *request, struct room *room)
 {
-    request->ask.body = (struct span){0}; // which may be the asker's
+    request_drop_body(node, request);
     request->room = room;
     request->epoch = room->head.epoch;
     room_pin(node, room);

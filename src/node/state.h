@@ -223,11 +223,13 @@ struct request {
     struct request_id id;
     enum request_state state;
     bool gone;           // the asker left: nothing is answered
-    struct node_ask ask; // its spans point into `bytes`; the body only while it waits
-    struct room *room;   // pinned while committing or watching
-    bool created;        // the document did not exist before
-    bool repeated;   // no entry of its own shows who holds it: it changed nothing, or was fenced
-    uint16_t status; // to answer with
+    struct node_ask ask; // its spans point into `bytes`, the body to the asker's or to `text`
+    uint8_t *text;       // owned: a copy of the body while it waits
+    size_t text_size;
+    struct room *room; // pinned while committing or watching
+    bool created;      // the document did not exist before
+    bool repeated;     // no entry of its own shows who holds it: it changed nothing, or was fenced
+    uint16_t status;   // to answer with
     struct weft_epoch epoch; // that its edit is in
     uint64_t sequence;       // REQUEST_AWAITING: of the own feed
     uint64_t barrier;
@@ -483,6 +485,7 @@ struct node {
     // requests
     struct idmap requests; // by id
     struct request *awaiting_requests;
+    size_t request_bytes; // of bodies that wait for the group under way
 
     // journal
     uint64_t journal_next; // number of the next entry

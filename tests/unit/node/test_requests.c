@@ -2,6 +2,7 @@
 // Requests: each verb, and what each refuses.
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/pack.h"
@@ -416,6 +417,38 @@ Test(requests, requests_past_the_limit_are_refused)
     rig_put(rig, document, "x");
     cr_assert_eq(ask(rig, NODE_ASK_WATCH, document, ""), 200);
     cr_assert_eq(ask(rig, NODE_ASK_PUT, document, "y"), 503);
+}
+
+Test(requests, texts_that_wait_for_a_commit_are_bounded_in_bytes)
+{
+    enum { TEXT = (8 << 20) - 4096, TEXTS = 16 };
+    struct rig *rig = rig_start("a", NULL, NULL);
+    char *bytes = malloc(TEXT);
+    cr_assert_not_null(bytes);
+    memset(bytes, 'x', TEXT);
+    struct span text = {(const uint8_t *)bytes, TEXT};
+    size_t before = rig->memory.used;
+    for (int i = 0; i < TEXTS; i++) { // the first is committed meanwhile
+        rig_step(rig, &(struct node_event){
+                          .kind = NODE_REQUEST,
+                          .request = {++rig->next_request},
+                          .ask = &(struct node_ask){.verb = NODE_ASK_PUT,
+                                                    .document = rig_text(document),
+                                                    .body = i ? text : rig_text("first")}});
+        rig_turn(rig);
+    }
+    cr_assert_eq(rig->response.count, TEXTS - 1 - GATHER_BYTES_MAX / TEXT, "the others at once");
+    cr_assert_eq(rig->response.status, 503);
+    cr_assert_not_null(strstr(rig->response.body, "too_many"));
+    cr_assert_leq(rig->memory.used - before, GATHER_BYTES_MAX + (1 << 20));
+    cr_assert_geq(node_metrics(rig->node)->gathered_bytes, GATHER_BYTES_MAX / TEXT * TEXT);
+    rig_settle(rig);
+    cr_assert_eq(rig->response.count, TEXTS);
+    cr_assert_eq(node_metrics(rig->node)->gathered_bytes, 0);
+    rig_ask(rig,
+            &(struct node_ask){.verb = NODE_ASK_PUT, .document = rig_text(document), .body = text});
+    cr_assert_eq(rig->response.status, 200);
+    free(bytes);
 }
 
 Test(requests, a_draining_node_takes_no_edits)
