@@ -29,15 +29,19 @@ enum { RGA_INITIAL_SIZE_MAX = 16384 };
 #define RGA_NOT_TYPING UINT32_MAX
 
 /// Keys struck one after another, here: characters that go on with the run inserted last, or
-/// deletes that go on with the tombstone made last. All but the first are only noted here, so that
-/// typing touches the text and this, nothing else; rga_settle() counts them in.
+/// deletes that go on with the tombstone made last; or characters that someone else typed, heard of
+/// one by one. All but the first are only noted here, so that typing touches the text and this,
+/// nothing else; rga_settle() counts them in.
 struct rga_strokes {
     uint32_t index;  // visible scalars before the caret
     uint32_t count;  // how many have been noted; all of one kind
     uint32_t typing; // how many more can be: they need no memory and no other slot
     uint32_t backward;
     uint32_t forward;
-    uint8_t *text; // where characters go, behind the last element; NULL: they are deletes
+    uint8_t *text;       // where characters go, behind the last element; NULL: they are deletes
+    uint32_t hearing;    // how many more of someone else's characters can be
+    struct weft_id next; // the atom that goes on with them
+    uint64_t lamport;    // of that atom
 };
 
 /// Told each change of the visible text, as weft_doc_observer.
@@ -106,8 +110,9 @@ void rga_trim(struct rga *rga);
 /// rga_settle() when there is something to do.
 void rga_settle_strokes(struct rga *rga);
 
-/// Counts in the strokes that were only noted. Every function but rga_insert() and rga_delete(),
-/// and every look into the parts of the sequence, expects that this was called since the last edit.
+/// Counts in the strokes that were only noted. Every function but rga_insert(), rga_delete() and
+/// rga_apply_alone(), and every look into the parts of the sequence, expects that this was called
+/// since the last of these.
 static inline void rga_settle(struct rga *rga)
 {
     if (rga->strokes.count > 0)
@@ -116,6 +121,7 @@ static inline void rga_settle(struct rga *rga)
     rga->strokes.typing = 0;
     rga->strokes.backward = 0;
     rga->strokes.forward = 0;
+    rga->strokes.hearing = 0;
 }
 
 /// Local edits; see weft/doc.h.
@@ -149,8 +155,11 @@ enum rga_outcome rga_apply(struct rga *rga, const struct weft_run *run, uint32_t
                            struct weft_id *missing_out);
 
 /// rga_apply() that reserves what it needs itself. @return also RGA_NO_MEMORY: nothing changed.
-enum rga_outcome rga_apply_alone(struct rga *rga, const struct weft_run *run, uint32_t *atoms_out,
-                                 struct weft_id *missing_out);
+static inline enum rga_outcome rga_apply_alone(struct rga *rga, const struct weft_run *run,
+                                               uint32_t *atoms_out, struct weft_id *missing_out);
+/// rga_apply_alone() when it is not one more stroke.
+enum rga_outcome rga_apply_alone_new(struct rga *rga, const struct weft_run *run,
+                                     uint32_t *atoms_out, struct weft_id *missing_out);
 
 /// The id of the reserved class whose one run is this.
 uint64_t rga_initial_agent(const struct rga *rga, struct weft_id parent, uint64_t lamport,
@@ -244,6 +253,23 @@ static inline enum weft_status rga_delete(struct rga *rga, enum weft_unit unit, 
     strokes->count++;
     rga_observe(rga, index, 1, (struct span){NULL, 0});
     return WEFT_OK;
+}
+
+static inline enum rga_outcome rga_apply_alone(struct rga *rga, const struct weft_run *run,
+                                               uint32_t *atoms_out, struct weft_id *missing_out)
+{
+    struct rga_strokes *strokes = &rga->strokes;
+    if (strokes->hearing == 0 || run->agent != strokes->next.agent ||
+        run->seq != strokes->next.seq || run->lamport != strokes->lamport ||
+        run->kind != WEFT_RUN_INSERT || run->left || run->length != 1 || run->text_size != 1 ||
+        run->target.agent != run->agent || run->target.seq != run->seq - 1)
+        return rga_apply_alone_new(rga, run, atoms_out, missing_out);
+    strokes->text[strokes->count++] = run->text[0];
+    strokes->hearing--;
+    strokes->next.seq++;
+    strokes->lamport++;
+    *atoms_out = 1;
+    return RGA_APPLIED;
 }
 
 /// Whether an agent is of the reserved class.

@@ -43,13 +43,9 @@ static void observe_insert(struct rga *rga, struct tree_at last_slot, uint32_t l
 
 static inline void type_on(struct rga *rga, const struct weft_run *run)
 {
-    struct op *last = oplog_last(&rga->log);
     struct span text = {run->text, run->text_size};
-    uint32_t iv = rga->text.length;
     text_append(&rga->text, text, run->length);
-    oplog_extend(&rga->log, last, run->length);
-    tree_extend(&rga->tree, rga->tree.recent, run->length, text_weigh(&rga->text, iv, run->length));
-    rga_advance(rga, last->agent, op_seq_end(last), last->lamport + op_length(last) - 1);
+    rga_extend_run(rga, rga->tree.recent, run->length);
     rga->tree.cursor.leaf = TREE_NONE;
     rga->typing = RGA_NOT_TYPING;
     observe_insert(rga, rga->tree.recent, run->length, text);
@@ -246,19 +242,36 @@ enum rga_outcome rga_apply(struct rga *rga, const struct weft_run *run, uint32_t
     return RGA_APPLIED;
 }
 
-enum rga_outcome rga_apply_alone(struct rga *rga, const struct weft_run *run, uint32_t *atoms_out,
-                                 struct weft_id *missing_out)
+// An insert was applied: its author may go on. Lets rga_apply_alone() note what comes.
+static void expect_hearing(struct rga *rga, const struct weft_run *run)
 {
+    struct rga_strokes *strokes = &rga->strokes;
+    if (rga->observer.call != NULL || rga_is_reserved(run->agent))
+        return; // who observes is told an index
+    strokes->hearing = rga_typing_room(rga, &strokes->text);
+    strokes->next = (struct weft_id){run->agent, run->seq + run->length};
+    strokes->lamport = run->lamport + run->length;
+}
+
+enum rga_outcome rga_apply_alone_new(struct rga *rga, const struct weft_run *run,
+                                     uint32_t *atoms_out, struct weft_id *missing_out)
+{
+    rga_settle(rga);
     bool insert = run->kind == WEFT_RUN_INSERT;
     bool unknown = run->kind > WEFT_RUN_DELETE;
     struct rga_need need = {1,       insert ? run->length : 0,    insert ? run->text_size : 0, 1, 1,
                             unknown, unknown ? run->text_size : 0};
-    if (!types_on(rga, run))
-        return rga_reserve(rga, &need) ? apply_other(rga, run, atoms_out, missing_out)
-                                       : RGA_NO_MEMORY;
-    if (!text_reserve(&rga->text, need.elements, need.bytes))
+    bool on = types_on(rga, run);
+    if (on ? !text_reserve(&rga->text, need.elements, need.bytes) : !rga_reserve(rga, &need))
         return RGA_NO_MEMORY;
-    type_on(rga, run);
-    *atoms_out = run->length;
-    return RGA_APPLIED;
+    enum rga_outcome outcome = RGA_APPLIED;
+    if (on) {
+        type_on(rga, run);
+        *atoms_out = run->length;
+    } else {
+        outcome = apply_other(rga, run, atoms_out, missing_out);
+    }
+    if (insert && outcome == RGA_APPLIED)
+        expect_hearing(rga, run);
+    return outcome;
 }

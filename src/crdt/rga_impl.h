@@ -39,6 +39,14 @@ struct tree_at rga_insert_run(struct rga *rga, const struct rga_insertion *inser
 /// @param backward Of length > 1 only.
 void rga_log_delete(struct rga *rga, const struct op *op);
 
+/// The run of the last row got more elements, whose text is there already. They hang on the newest
+/// element, which is the last of `slot`.
+void rga_extend_run(struct rga *rga, struct tree_at slot, uint32_t length);
+
+/// How many characters, one byte each, can be written behind the last element with no more memory,
+/// in its page and within all limits; where, if any.
+uint32_t rga_typing_room(const struct rga *rga, uint8_t **text_out);
+
 /// Counts in characters that were noted, and deletes that left the caret at `index`.
 void rga_settle_typing(struct rga *rga, uint32_t count);
 void rga_settle_deletes(struct rga *rga, uint32_t count, uint32_t index);

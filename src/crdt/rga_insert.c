@@ -89,20 +89,24 @@ static bool seek_after(struct rga *rga, enum weft_unit unit, uint32_t index, str
     return start + weight.units[unit] == index;
 }
 
-// The run at rga->typing got more elements, whose text is there already.
-static void extend(struct rga *rga, uint32_t length, struct weight weight)
+void rga_extend_run(struct rga *rga, struct tree_at slot, uint32_t length)
 {
     struct op *last = oplog_last(&rga->log);
     oplog_extend(&rga->log, last, length);
-    tree_extend(&rga->tree, rga->tree.cursor, length, weight);
-    rga_advance(rga, rga->local, op_seq_end(last), rga->lamport + length);
-    rga->typing += length;
+    tree_extend(&rga->tree, slot, length,
+                text_weigh(&rga->text, rga->text.length - length, length));
+    rga_advance(rga, last->agent, op_seq_end(last), last->lamport + op_length(last) - 1);
 }
 
 void rga_settle_typing(struct rga *rga, uint32_t count)
 {
     text_take(&rga->text, count, count);
-    extend(rga, count, (struct weight){{count, count, count}});
+    if (rga->typing == RGA_NOT_TYPING) { // someone else did
+        rga_extend_run(rga, rga->tree.recent, count);
+    } else {
+        rga_extend_run(rga, rga->tree.cursor, count);
+        rga->typing += count;
+    }
 }
 
 static uint32_t least(uint32_t a, uint64_t b)
@@ -110,18 +114,23 @@ static uint32_t least(uint32_t a, uint64_t b)
     return b < a ? (uint32_t)b : a;
 }
 
-// Typing may go on: lets rga_insert() note what comes.
-static void expect_typing(struct rga *rga)
+uint32_t rga_typing_room(const struct rga *rga, uint8_t **text_out)
 {
     const struct text *text = &rga->text;
     if (text_room(text) == TEXT_PAGE_ELEMENTS) // the page is full
-        return;
-    struct text_page *page = text_page(text, text->length);
+        return 0;
+    const struct text_page *page = text_page(text, text->length);
     uint32_t room = least(page->capacity - page->size, text_room(text));
     room = least(room, rga->limits.elements_max - text->length);
+    *text_out = page->data + page->size;
+    return least(room, OP_LAMPORT_MAX - rga->lamport);
+}
+
+// Typing may go on: lets rga_insert() note what comes.
+static void expect_typing(struct rga *rga)
+{
     rga->strokes.index = rga->typing;
-    rga->strokes.typing = least(room, OP_LAMPORT_MAX - rga->lamport);
-    rga->strokes.text = page->data + page->size;
+    rga->strokes.typing = rga_typing_room(rga, &rga->strokes.text);
 }
 
 // Typing on: nobody can have hung anything on the newest element, so its run and its slot just
@@ -131,9 +140,9 @@ static bool extend_run(struct rga *rga, uint32_t index, struct span text, uint32
     if (index != rga->typing || length > text_room(&rga->text) ||
         text_room(&rga->text) == TEXT_PAGE_ELEMENTS)
         return false;
-    uint32_t iv = rga->text.length;
     text_append(&rga->text, text, length);
-    extend(rga, length, text_weigh(&rga->text, iv, length));
+    rga_extend_run(rga, rga->tree.cursor, length);
+    rga->typing += length;
     return true;
 }
 

@@ -30,7 +30,7 @@ static void note_applied(struct weft_doc *doc, struct weft_apply_result *result,
                          const struct weft_run *run, uint32_t atoms)
 {
     result->atoms_applied += atoms;
-    parking_wake(&doc_rga(doc)->parking, run->agent, run->seq + run->length);
+    parking_wake(&doc->unsettled->parking, run->agent, run->seq + run->length);
 }
 
 void doc_unpark_ready(struct weft_doc *doc, struct weft_apply_result *result)
@@ -144,7 +144,7 @@ static enum weft_status apply_single(struct weft_apply_result *result_out, struc
                                      enum weft_apply_mode mode, const struct weft_run *run)
 {
     struct fate fate;
-    fate.outcome = rga_apply_alone(doc_rga(doc), run, &fate.atoms, &fate.missing);
+    fate.outcome = rga_apply_alone(doc->unsettled, run, &fate.atoms, &fate.missing);
     if (fate.outcome == RGA_NO_MEMORY)
         return WEFT_NO_MEMORY;
     struct weft_apply_result result = {0};
@@ -157,11 +157,11 @@ static enum weft_status apply_single(struct weft_apply_result *result_out, struc
 enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct weft_doc *doc,
                                 enum weft_apply_mode mode, const uint8_t *delta, size_t delta_size)
 {
-    struct rga *rga = doc_rga(doc);
     struct span bytes = {delta, delta_size};
     struct weft_run run;
     if (delta_read_single(&run, bytes))
         return apply_single(result_out, doc, mode, &run);
+    struct rga *rga = doc_rga(doc);
     struct delta_totals totals;
     enum weft_status status = delta_check(&totals, &rga->allocator, bytes, false);
     if (status != WEFT_OK)

@@ -413,3 +413,54 @@ Test(algebra, looking_between_strokes_changes_nothing)
             weft_doc_destroy(docs[i]);
     }
 }
+
+/// Strikes a key in the author's document and lets the others hear of it at once, now and then
+/// twice.
+static void strike_and_tell(struct property *property, struct weft_doc *const *docs, size_t author,
+                            uint64_t agent, uint64_t *caret, uint64_t key)
+{
+    struct weft_buffer delta;
+    weft_buffer_init(&delta, NULL);
+    uint64_t seq = weft_doc_next_seq(docs[author], agent);
+    uint64_t length = weft_doc_length(docs[author], WEFT_SCALARS);
+    *caret = *caret < length ? *caret : length; // the others delete too
+    strike(property, docs[author], caret, &length, key);
+    CHECK_OK(property, weft_doc_delta_own(&delta, docs[author], agent, seq));
+    for (size_t i = 0; i < 3 && delta.size > 0; i++) {
+        bool twice = random_below(&property->random, 16) == 0;
+        for (size_t times = i == author ? 0 : twice ? 2 : 1; times > 0; times--) {
+            struct weft_apply_result result =
+                replica_apply(property, docs[i], WEFT_APPLY_STRICT, delta.data, delta.size);
+            CHECK(property, result.runs_missing == 0, "strokes are heard of in order");
+        }
+    }
+    weft_buffer_finish(&delta);
+}
+
+// Characters heard of one by one are counted in late too. The third document only hears.
+Test(algebra, strokes_heard_of_one_by_one_give_the_document_they_were_struck_in)
+{
+    static const uint64_t agents[] = {AGENT_A, AGENT_B};
+    for (struct property p = property_start("strokes, heard of", 300); property_next(&p);) {
+        struct weft_doc *docs[3];
+        uint64_t carets[2] = {0, 0};
+        uint64_t key = 0;
+        size_t author = 0;
+        for (size_t i = 0; i < 3; i++)
+            CHECK_OK(&p, weft_doc_create(&docs[i], NULL));
+        for (size_t i = 0; i < 2; i++)
+            CHECK_OK(&p, weft_doc_set_agent(docs[i], agents[i]));
+        for (uint64_t left = random_between(&p.random, 1, 400); left > 0; left--) {
+            if (random_below(&p.random, 4) == 0)
+                key = random_below(&p.random, 20);
+            if (random_below(&p.random, 8) == 0)
+                author = 1 - author;
+            strike_and_tell(&p, docs, author, agents[author], &carets[author], key);
+        }
+        document_check_sound(&p, docs[2]);
+        document_check_equal(&p, docs[0], docs[2]);
+        document_check_equal(&p, docs[1], docs[2]);
+        for (size_t i = 0; i < 3; i++)
+            weft_doc_destroy(docs[i]);
+    }
+}
