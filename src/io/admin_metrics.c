@@ -129,6 +129,8 @@ static void write_documents(struct page *page, const struct admin_sample *sample
     head(page, "weft_documents", "gauge", "Documents by state.");
     labelled(page, "weft_documents", "state", "loaded", node->documents_loaded);
     labelled(page, "weft_documents", "state", "quarantined", node->documents_quarantined);
+    counter(page, "weft_documents_incomplete_total", node->documents_incomplete,
+            "Times a document was found of which a peer has what can never be applied here.");
     gauge(page, "weft_documents_memory_bytes", node->documents_bytes,
           "Memory of loaded documents.");
     counter(page, "weft_document_loads_total", node->documents_loads,

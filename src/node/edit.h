@@ -30,16 +30,21 @@ void edit_durable(struct node *node, struct subscription *subscription, uint64_t
 
 enum edit_admission {
     EDIT_ADMITTED,
-    EDIT_KNOWN,   // was here before
-    EDIT_GAP,     // entries before it are missing
-    EDIT_STALLED, // its causes, entries of other feeds, are missing
-    EDIT_REFUSED, // not now: no memory, or the store takes no writes
+    EDIT_KNOWN,    // was here before
+    EDIT_GAP,      // entries before it are missing
+    EDIT_STALLED,  // its causes, entries of other feeds, are missing
+    EDIT_REFUSED,  // not now: no memory, or the store takes no writes
+    EDIT_LEFT_OUT, // never: past the document's limits, or not of this build
 };
 /// An entry of another node's feed, as it travels.
 enum edit_admission edit_admit(struct node *node, const struct peer_feed *declared,
                                struct span value);
 /// Operations of a document that a peer sent for a version vector, one delta of them. @return
-/// ADMITTED; STALLED: some have no causes here; REFUSED.
+/// ADMITTED; STALLED: some have no causes here; REFUSED; LEFT_OUT: some, and it was told.
 enum edit_admission edit_admit_loose(struct node *node, struct room *room, struct span delta);
+
+/// Some of what a peer has of a document can never be applied here: told once, and nothing waits
+/// for it any more.
+void edit_incomplete(struct node *node, struct room *room, const char *reason);
 
 #endif

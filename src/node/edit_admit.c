@@ -3,8 +3,8 @@
 //
 // An entry whose causes are missing here stays outside: its feed waits (STALLED) until a pull
 // brought the entries of the other feeds, in an order that works. So nothing is ever parked. Where
-// an author forked, the causes of what follows never come: such a document (room->forked) does not
-// hold up the feeds, and differs.
+// an author forked, the causes of what follows never come, and what is past a document's limits
+// never goes in: such a document (room->incomplete) does not hold up the feeds, and differs.
 #include <assert.h>
 
 #include "node/documents.h"
@@ -13,6 +13,17 @@
 #include "node/feeds.h"
 #include "node/journal.h"
 #include "node/room.h"
+
+void edit_incomplete(struct node *node, struct room *room, const char *reason)
+{
+    struct span name = document_name(room->document);
+    if (!room->incomplete) {
+        room->incomplete = true;
+        node->metrics.documents_incomplete++;
+        node_log(node, NODE_LOG_ERROR, "document_incomplete", "doc=\"%.*s\" reason=\"%s\"",
+                 (int)name.size, (const char *)name.data, reason);
+    }
+}
 
 /// Applies an entry's operations. @return Whether the entry counts as held.
 static enum edit_admission apply(struct node *node, struct room *room,
@@ -26,14 +37,12 @@ static enum edit_admission apply(struct node *node, struct room *room,
         return EDIT_REFUSED;
     }
     if (status) {
-        // Its node took it, so this is a build of another time or a lie: kept, so that the feed
-        // goes on, and the document will be seen to differ.
+        // Its node took it, so this is a document of two halves that together are past the limits,
+        // a build of another time or a lie: kept, so that the feed goes on.
         node->metrics.rejected[METRICS_REJECT_MALFORMED]++;
-        node_log(node, NODE_LOG_ERROR, "entry_refused", "doc=\"%.*s\" reason=\"%s\"",
-                 (int)entry->document.size, (const char *)entry->document.data,
-                 weft_status_text(status));
+        edit_incomplete(node, room, weft_status_text(status));
     }
-    bool held = result.runs_missing == 0 || room->forked;
+    bool held = result.runs_missing == 0 || room->incomplete;
     if (result.atoms_applied > 0) {
         edit_stage_new(node, room, held ? EDIT_OF_FEED : EDIT_FETCHED);
     }
@@ -120,8 +129,12 @@ enum edit_admission edit_admit_loose(struct node *node, struct room *room, struc
     if (result.atoms_applied > 0) {
         edit_stage_new(node, room, EDIT_FETCHED);
     }
-    if (status) {
+    if (status == WEFT_NO_MEMORY) {
         return EDIT_REFUSED;
+    }
+    if (status) {
+        edit_incomplete(node, room, weft_status_text(status)); // as in apply()
+        return EDIT_LEFT_OUT;
     }
     return result.runs_missing > 0 ? EDIT_STALLED : EDIT_ADMITTED;
 }

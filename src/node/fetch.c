@@ -235,11 +235,7 @@ static bool take_fork(struct node *node, struct fetch *fetch, struct room *room)
     if (fetch->failures == 0) {
         return false; // or a failed commit took the causes back meanwhile
     }
-    if (!room->forked) {
-        node_log(node, NODE_LOG_ERROR, "document_forked", "doc=\"%.*s\"", (int)fetch->name_size,
-                 (const char *)fetch->name);
-    }
-    room->forked = true;
+    edit_incomplete(node, room, "an author forked its own history");
     return true;
 }
 
@@ -264,14 +260,15 @@ static bool take_pieces(struct node *node, struct fetch *fetch, struct room *roo
         return false;
     }
     bool stalled = false;
+    *more_out = message->more;
     while (peer_next_bytes(&delta, &pieces)) {
         enum edit_admission admission = edit_admit_loose(node, room, delta);
         if (admission == EDIT_REFUSED) {
             return false;
         }
         stalled |= admission == EDIT_STALLED;
+        *more_out &= admission == EDIT_ADMITTED; // the same would come again
     }
-    *more_out = message->more && !stalled; // the same would come again
     return !stalled || take_fork(node, fetch, room);
 }
 
@@ -289,7 +286,7 @@ void fetch_reply(struct node *node, struct fetch *fetch, const struct peer_messa
     enum weft_status status = room_open(node, name_of(fetch), &room);
     bool more = message->more;
     bool good = status == WEFT_OK          ? take_pieces(node, fetch, room, message, &more)
-                : status == WEFT_MALFORMED ? rebuild_take(node, fetch, message)
+                : status == WEFT_MALFORMED ? rebuild_take(node, fetch, message, &more)
                                            : false;
     if (!good) {
         fetch_failed(node, fetch);

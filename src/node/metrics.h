@@ -35,8 +35,9 @@ struct node_metrics {
     uint64_t subscriptions;
     uint64_t documents_loaded;
     uint64_t documents_quarantined;
-    uint64_t documents_bytes; // memory of loaded documents
-    uint64_t requests;        // under way, streams included
+    uint64_t documents_incomplete; // found so since the start
+    uint64_t documents_bytes;      // memory of loaded documents
+    uint64_t requests;             // under way, streams included
     uint64_t watchers;
     uint64_t peers; // members with a pipe
     uint64_t members;

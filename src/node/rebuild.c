@@ -21,7 +21,8 @@ static enum weft_status begin(struct node *node, struct fetch *fetch,
     return weft_doc_create(&fetch->doc, &options);
 }
 
-bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_message *message)
+bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_message *message,
+                  bool *more_out)
 {
     struct peer_list pieces = message->entries;
     struct weft_apply_result result;
@@ -35,7 +36,11 @@ bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_mess
         return false;
     }
     while (peer_next_bytes(&delta, &pieces)) {
-        if (weft_doc_apply(&result, fetch->doc, WEFT_APPLY_STRICT, delta.data, delta.size)) {
+        enum weft_status status =
+            weft_doc_apply(&result, fetch->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+        if (status == WEFT_LIMIT) {
+            *more_out = false; // it has what has room; more of it would not be
+        } else if (status) {
             return false;
         }
     }

@@ -6,8 +6,10 @@
 
 #include "node/state.h"
 
-/// Adds what came to fetch->doc. @return Whether all went in.
-bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_message *message);
+/// Adds what came to fetch->doc. @return Whether all went in that has room; *more_out is false when
+/// some had none.
+bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_message *message,
+                  bool *more_out);
 /// All came: the room is whole again. @return false: the peer had nothing, ask another one.
 bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room);
 

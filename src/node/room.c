@@ -45,7 +45,7 @@ enum weft_status room_adopt(struct node *node, struct room *room, struct weft_do
         return status;
     }
     room->doc = doc;
-    room->forked = false;
+    room->incomplete = false;
     node->metrics.documents_loaded++;
     measure(node, room);
     watch_attach(node, room);

@@ -65,9 +65,9 @@ struct room {
     struct weft_delta_reader *news; // stands behind all that was journaled: gives what is new
     struct archive_head head;       // as staged so far
     bool quarantined;               // a record of it is damaged
-    bool forked;                    // what a peer has of it cannot be applied here, and never can
-    uint64_t unmerged_bytes;        // of journal entries that are not in the snapshot
-    uint64_t changed_number;        // journal number of its last entry
+    bool incomplete;         // some of what a peer has of it cannot be applied here, and never can
+    uint64_t unmerged_bytes; // of journal entries that are not in the snapshot
+    uint64_t changed_number; // journal number of its last entry
     uint64_t changed_ms;
     uint32_t strikes; // digests of others in a row that differed though nothing was lacking
     size_t memory;    // as of the last look

@@ -7,6 +7,7 @@
 
 #include "codec/peer.h"
 #include "node/limits.h"
+#include "node/state.h"
 #include "rig.h"
 
 static const char *const document = "notes";
@@ -467,6 +468,48 @@ Test(cluster, a_forked_author_does_not_keep_other_documents_from_arriving)
     author_finish(&at_a);
     author_finish(&at_b);
     author_finish(&later);
+}
+
+Test(cluster, what_is_past_a_documents_limits_does_not_keep_other_documents_from_arriving)
+{
+    struct rig *a = rig_start("a", &(struct node_limits){.journal_bytes_max = 1}, NULL);
+    rig_put(a, document, "text");
+    rig_put(a, document, "longer than b takes: text");
+    rig_put(a, "other", "text");
+    for (int i = 0; i < 5; i++)
+        rig_wait(a, 100);
+    struct rig *b = rig_start("b", NULL, "a");
+    b->node->archive.limits.elements_max = 16;
+    rig_mesh(20000);
+    cr_assert(rig_shows(b, "other", "text"));
+    cr_assert_eq(node_metrics(b->node)->comparisons_done, 1);
+    cr_assert_eq(node_metrics(b->node)->comparisons, 1);
+    cr_assert_eq(node_metrics(b->node)->documents_incomplete, 1);
+    rig_put(a, document, "longer than b takes: text, and more");
+    rig_put(a, "other", "text, and more");
+    rig_mesh(20000);
+    cr_assert(rig_shows(b, "other", "text, and more"));
+    cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
+    cr_assert_eq(node_metrics(b->node)->documents_incomplete, 1, "told once");
+}
+
+Test(cluster, a_damaged_document_is_healed_up_to_its_limits)
+{
+    struct node_limits limits = {.journal_bytes_max = 1};
+    struct rig *a = rig_start("a", &limits, NULL);
+    struct rig *b = rig_start("b", &limits, "a");
+    rig_put(a, document, "text");
+    rig_mesh(2000);
+    rig_put(a, document, "longer than b takes: text");
+    rig_mesh(2000);
+    rig_restart(b);
+    b->node->archive.limits.elements_max = 16;
+    cr_assert(sim_store_damage(b->store, STORE_SNAPSHOTS, rig_text(document)));
+    rig_put(b, document, "refused");
+    cr_assert_eq(node_metrics(b->node)->documents_quarantined, 1);
+    rig_mesh(20000);
+    cr_assert_eq(node_metrics(b->node)->documents_quarantined, 0);
+    cr_assert(rig_shows(b, document, "text"));
 }
 
 Test(cluster, two_halves_merge)
