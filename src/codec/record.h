@@ -30,7 +30,6 @@
 #define RECORD_FORMAT 0           // of everything in this file; a greater one is refused
 #define RECORD_KEY_BYTES_MAX 511  // LMDB's bound
 #define RECORD_NAME_BYTES_MAX 400 // document names: leaves room for epoch and part in a key
-#define RECORD_META_BYTES_MAX 65536
 
 /// A key, built in place.
 struct record_key {
@@ -61,7 +60,7 @@ bool record_key_recovery_decode(struct span *document_out, struct weft_epoch *ep
 #define RECORD_META_NAME "name"               // str: the node's
 #define RECORD_META_INCARNATION "incarnation" // u64: of the last start
 #define RECORD_META_JOURNAL "journal" // u64: no entry below it is needed; numbers start at it
-#define RECORD_META_SEEDS "seeds"     // array of str: gossip addresses of members
+#define RECORD_META_MEMBERS "members" // array of members that were here, as heartbeats list them
 #define RECORD_META_PROBE "probe"     // u64: written to see whether there is space
 
 enum record_entry_kind {

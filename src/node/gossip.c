@@ -90,11 +90,7 @@ static void put_members(struct node *node, struct pack_writer *writer)
 {
     pack_array(writer, node->member_count);
     for (uint32_t i = 0; i < node->member_count; i++) {
-        const struct member *member = node->members[i];
-        struct peer_member item = {member->incarnation, (enum peer_member_state)member->state,
-                                   span_of_text(member->name),
-                                   span_of_text(member->gossip_address)};
-        peer_put_member(writer, &item);
+        members_put(writer, node->members[i]);
     }
 }
 
@@ -212,12 +208,13 @@ static void take_list(struct node *node, struct member *member, struct peer_list
 static void take_heartbeat(struct node *node, const struct peer_message *message)
 {
     node->metrics.gossip_heartbeats_received++;
-    bool known = members_find(node, message->self.incarnation) != NULL;
+    const struct member *before = members_find(node, message->self.incarnation);
+    bool met = before && before->met;
     struct member *member = members_heartbeat(node, message);
     if (!member) {
         return;
     }
-    if (!known) {
+    if (!met) {
         // Its life continues one of which this node holds more: its history was cut somewhere.
         member->must_compare =
             feeds_prefix(node, message->self.continues) > message->self.continued_to;

@@ -128,66 +128,6 @@ static enum weft_status add_seed(struct node *node, struct span address)
     return WEFT_OK;
 }
 
-/// Addresses of the last life's members: one of them may still be there when no seed is.
-static enum weft_status read_seeds(struct node *node)
-{
-    struct span value;
-    if (node->store->get(node->store, &value, STORE_META, span_of_text(RECORD_META_SEEDS))) {
-        return WEFT_OK;
-    }
-    struct pack_reader reader = pack_reader_of(value);
-    uint32_t count = pack_read_array(&reader);
-    for (uint32_t i = 0; i < count; i++) {
-        struct span address = pack_read_str(&reader);
-        if (reader.failed) {
-            break;
-        }
-        if (add_seed(node, address)) {
-            return WEFT_NO_MEMORY;
-        }
-    }
-    return WEFT_OK;
-}
-
-enum weft_status members_start(struct node *node, const struct node_config *config)
-{
-    for (size_t i = 0; i < config->seed_count; i++) {
-        if (add_seed(node, config->seeds[i])) {
-            return WEFT_NO_MEMORY;
-        }
-    }
-    if (!node->gossip_address[0]) {
-        return WEFT_OK; // no cluster
-    }
-    return read_seeds(node);
-}
-
-/// Stores where members are reached, for the next life.
-static void store_seeds(struct node *node)
-{
-    if (node->store->health(node->store) != STORE_WRITABLE) {
-        return;
-    }
-    node->members_dirty = false;
-    node->scratch.size = 0;
-    struct pack_writer writer = pack_writer_begin(&node->scratch);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < node->member_count; i++) {
-        count += node->members[i]->state == MEMBER_HERE;
-    }
-    pack_array(&writer, count);
-    for (uint32_t i = 0; i < node->member_count; i++) {
-        if (node->members[i]->state == MEMBER_HERE) {
-            pack_literal(&writer, node->members[i]->gossip_address);
-        }
-    }
-    if (pack_writer_end(&writer) == WEFT_OK &&
-        node->store->put(node->store, STORE_META, span_of_text(RECORD_META_SEEDS),
-                         span_of_buffer(&node->scratch))) {
-        node->open->failed = true;
-    }
-}
-
 // ---------------------------------------------------------------------------------------------
 // pipes
 
@@ -333,7 +273,9 @@ static bool is_superseded(const struct node *node, const struct member *other,
 {
     bool same_place = message->gossip_address.size > 0 &&
                       span_equal(span_of_text(other->gossip_address), message->gossip_address);
-    bool continued = message->self.continues == other->incarnation && is_silent(node, other);
+    bool continued = (message->self.continues == other->incarnation ||
+                      other->next_life == message->self.incarnation) &&
+                     is_silent(node, other);
     return other->incarnation != message->self.incarnation && (same_place || continued) &&
            other->state == MEMBER_HERE;
 }
@@ -356,37 +298,45 @@ static void note_dialing(struct node *node, struct member *member)
     member->dialed = seed && seed->dialing;
 }
 
-/// Someone that the sender knows.
-static void learn(struct node *node, const struct peer_member *known)
+/// Someone that was not known. NULL: not counted, as it is this node itself, or one is known at
+/// that address; the last life there will speak for itself.
+static struct member *hear_of(struct node *node, const struct peer_member *known)
 {
-    struct member *member = members_find(node, known->incarnation);
-    if (known->incarnation == node->incarnation || known->gossip_address.size == 0) {
-        return;
-    }
     const struct feed *life = feeds_find(node, known->incarnation);
-    if (!member && life && life->own) {
-        return; // an earlier life of this node
+    if ((life && life->own) ||
+        span_equal(known->gossip_address, span_of_text(node->gossip_address))) {
+        return NULL;
     }
-    for (uint32_t i = 0; i < node->member_count && !member; i++) {
-        // A later life at that address was heard of already.
-        if (node->members[i]->heard_ms > 0 &&
-            span_equal(span_of_text(node->members[i]->gossip_address), known->gossip_address)) {
-            return;
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        const struct member *other = node->members[i];
+        if ((other->heard_ms > 0 || other->state == MEMBER_HERE) &&
+            span_equal(span_of_text(other->gossip_address), known->gossip_address)) {
+            return NULL;
         }
     }
-    if (!member && span_equal(known->gossip_address, span_of_text(node->gossip_address))) {
-        return;
-    }
-    if (!member) {
-        member = add_member(node, known->incarnation);
-        if (!member) {
-            return;
-        }
+    struct member *member = add_member(node, known->incarnation);
+    if (member) {
         copy_text(member->name, known->name);
         copy_text(member->gossip_address, known->gossip_address);
         note_dialing(node, member);
         link_pipes(node, member);
         node->members_dirty = true;
+    }
+    return member;
+}
+
+/// Someone that the sender knows.
+static void learn(struct node *node, const struct peer_member *known)
+{
+    if (known->incarnation == node->incarnation || known->gossip_address.size == 0) {
+        return;
+    }
+    struct member *member = members_find(node, known->incarnation);
+    if (!member) {
+        member = hear_of(node, known);
+    }
+    if (!member) {
+        return;
     }
     if (known->state != PEER_MEMBER_FORGOTTEN || member->pipe_count == 0) {
         set_state(node, member, (enum member_state)known->state); // who is linked here is not gone
@@ -457,9 +407,12 @@ struct member *members_heartbeat(struct node *node, const struct peer_message *m
     update(node, member, message);
     note_lives(node, member, message->self.continues);
     if (fresh) {
+        link_pipes(node, member);
+    }
+    if (!member->met) {
+        member->met = true;
         node_log(node, NODE_LOG_NOTICE, "member_joined", "peer=%s address=%s incarnation=%016llx",
                  member->name, member->gossip_address, (unsigned long long)incarnation);
-        link_pipes(node, member);
     }
     if (member->state == MEMBER_FORGOTTEN) {
         member->state = MEMBER_HERE; // it was not gone for good: it speaks
@@ -477,6 +430,13 @@ struct member *members_heartbeat(struct node *node, const struct peer_message *m
     return member;
 }
 
+void members_put(struct pack_writer *writer, const struct member *member)
+{
+    struct peer_member item = {member->incarnation, (enum peer_member_state)member->state,
+                               span_of_text(member->name), span_of_text(member->gossip_address)};
+    peer_put_member(writer, &item);
+}
+
 bool members_forget(struct node *node, struct span name)
 {
     bool any = false;
@@ -489,6 +449,64 @@ bool members_forget(struct node *node, struct span name)
     }
     node->beat_soon |= any;
     return any;
+}
+
+// ---------------------------------------------------------------------------------------------
+// what outlives the process
+
+/// The last life's members: down until they are heard, and dialed as seeds are.
+static enum weft_status remember(struct node *node)
+{
+    struct span value;
+    struct peer_member known;
+    if (node->store->get(node->store, &value, STORE_META, span_of_text(RECORD_META_MEMBERS))) {
+        return WEFT_OK;
+    }
+    struct peer_list list = {.reader = pack_reader_of(value)};
+    list.count = pack_read_array(&list.reader);
+    while (peer_next_member(&known, &list)) {
+        if (add_seed(node, known.gossip_address)) {
+            return WEFT_NO_MEMORY;
+        }
+        hear_of(node, &known);
+    }
+    node->members_dirty = false;
+    return WEFT_OK;
+}
+
+enum weft_status members_start(struct node *node, const struct node_config *config)
+{
+    for (size_t i = 0; i < config->seed_count; i++) {
+        if (add_seed(node, config->seeds[i])) {
+            return WEFT_NO_MEMORY;
+        }
+    }
+    if (!node->gossip_address[0]) {
+        return WEFT_OK; // no cluster
+    }
+    return remember(node);
+}
+
+/// Stores who is here, for the next life.
+static void keep(struct node *node)
+{
+    if (node->store->health(node->store) != STORE_WRITABLE) {
+        return;
+    }
+    node->members_dirty = false;
+    node->scratch.size = 0;
+    struct pack_writer writer = pack_writer_begin(&node->scratch);
+    pack_array(&writer, members_count(node));
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        if (node->members[i]->state == MEMBER_HERE) {
+            members_put(&writer, node->members[i]);
+        }
+    }
+    if (pack_writer_end(&writer) == WEFT_OK &&
+        node->store->put(node->store, STORE_META, span_of_text(RECORD_META_MEMBERS),
+                         span_of_buffer(&node->scratch))) {
+        node->open->failed = true;
+    }
 }
 
 // -----------------------------------------------------------------------------------------------
@@ -524,7 +542,7 @@ void members_tick(struct node *node)
         }
     }
     if (node->members_dirty && node->opened && !node->open->failed) {
-        store_seeds(node);
+        keep(node);
     }
 }
 

@@ -12,7 +12,7 @@
 
 /// NULL when it is not known.
 struct member *members_find(const struct node *node, uint64_t incarnation);
-/// Dials the seeds, given ones and those of the last life.
+/// Remembers the last life's members, and dials them and the given seeds.
 WEFT_MUST_USE enum weft_status members_start(struct node *node, const struct node_config *config);
 void members_finish(struct node *node);
 
@@ -22,10 +22,12 @@ void members_pipe_down(struct node *node, struct pipe_id pipe);
 void members_pipe_heard(struct node *node, struct pipe_id pipe, uint64_t incarnation);
 /// A heartbeat: learns its sender and whom that knows. @return The sender; NULL: it is not counted.
 struct member *members_heartbeat(struct node *node, const struct peer_message *message);
-/// Drops silent pipes, dials whom nobody reaches, stores addresses. Every tick.
+/// Drops silent pipes, dials whom nobody reaches, stores who is here. Every tick.
 void members_tick(struct node *node);
 /// Marks members of that name as gone for good. @return Whether there was one.
 bool members_forget(struct node *node, struct span name);
+/// As heartbeats and the store name it.
+void members_put(struct pack_writer *writer, const struct member *member);
 /// Whether messages can reach anyone.
 static inline bool members_any(const struct node *node)
 {

@@ -342,6 +342,7 @@ struct member {
     char client_address[PEER_NAME_BYTES_MAX + 1];
     uint32_t flags;    // enum peer_heartbeat_flag, as last heard
     uint64_t heard_ms; // last message of its own; 0: only heard of
+    bool met;          // a heartbeat of its own came
     uint32_t pipe_count;
     bool dialed;
     uint64_t lone_ms;                // since when it is known and has no pipe
@@ -516,7 +517,7 @@ struct node {
     uint32_t seed_count;
     uint32_t seed_capacity;
     uint64_t seeds_ms;  // when they were dialed last
-    bool members_dirty; // their addresses are to be stored
+    bool members_dirty; // they are to be stored
     uint64_t beat_ms;   // last heartbeat sent
     bool beat_soon;
     bool synced_due;    // someone waits to hear what is on this disk

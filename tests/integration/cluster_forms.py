@@ -99,6 +99,41 @@ def membership():
             raise Failed(f"forgotten, but listed as before: {rows}")
 
 
+def a_power_cut():
+    """all are killed; one alone remembers the others as down, and without --join they find each other"""
+    with Cluster(3) as cluster:
+        cluster.start()
+        seed, *others = cluster
+
+        def stored():
+            with open(f"{others[0].data}/data.mdb", "rb") as file:
+                data = file.read()
+            return all(node.gossip.encode() in data for node in (seed, others[1]))
+
+        wait_until(stored, 20, "a node knows the others on its disk")
+        weft("put", seed.url, "kept", "--replicas", "3", stdin=b"on all disks\n")
+        for node in cluster:
+            node.kill()
+            node.joins = []
+        others[0].start()
+        rows = [json.loads(row) for row in
+                weft("cluster", "members", others[0].url, "-o", "ndjson").stdout.splitlines()]
+        if {row["name"]: row["state"] for row in rows} != {seed.name: "down", others[0].name: "self",
+                                                           others[1].name: "down"}:
+            raise Failed(f"alone after a power cut: {rows}")
+        ready = json.loads(others[0].get("/readyz", port=9340).body)
+        metrics = others[0].get("/metrics", port=9340).body.decode()
+        if ready["degraded"] != ["peers"] or not re.search(r"^weft_members 2$", metrics, re.MULTILINE):
+            raise Failed(f"alone, and nothing is degraded: {ready}")
+        others[1].start()
+        cluster.wait_joined()
+        cluster.wait_equal("kept", holds=lambda text: text == "on all disks\n")
+        seed.start()
+        cluster.wait_joined()
+        wait_until(lambda: json.loads(seed.get("/readyz", port=9340).body)["degraded"] == [], 20,
+                   "nothing is degraded")
+
+
 def only_the_named_node_is_told():
     """leave and backup do nothing when the port two above the clients' port is another node's"""
     with Cluster(2) as cluster:
@@ -157,5 +192,5 @@ def metrics_are_documented():
                      f"{len(listed)} rows, {len(served)} families")
 
 
-run(edits_reach_all, a_fourth_joins_empty, verify_names_the_difference, membership,
+run(edits_reach_all, a_fourth_joins_empty, verify_names_the_difference, membership, a_power_cut,
     only_the_named_node_is_told, a_bench_of_a_node, metrics_are_documented)

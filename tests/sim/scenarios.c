@@ -315,6 +315,27 @@ static void deleted_in_one_half(struct cluster *cluster)
     run(cluster, SECOND_US);
 }
 
+/// Power fails everywhere. The seed's machine does not come back, and nobody is told another.
+static void power_cut(struct cluster *cluster)
+{
+    start_nodes(cluster);
+    cluster->clients[0]->replicas = 2;
+    start_client(cluster, 0, 1);
+    type(cluster, 0, 20);
+    settle(cluster, 0, 1);
+    for (uint32_t slot = 0; slot < 3; slot++) {
+        sim_node_crash(cluster->nodes[slot]);
+        cluster->nodes[slot]->seed_count = 0;
+    }
+    isolate(cluster, 0);
+    run(cluster, SECOND_US);
+    sim_node_start(cluster->nodes[1]);
+    sim_node_start(cluster->nodes[2]);
+    run(cluster, 2 * SECOND_US);
+    type(cluster, 0, 10);
+    settle(cluster, 0, 2);
+}
+
 static const struct scenario scenarios[] = {
     {"two-halves", "two halves create one document alike, edit it, and merge", 3, 2, two_halves,
      expect_shared_text},
@@ -335,6 +356,8 @@ static const struct scenario scenarios[] = {
     {"killed-before-gossip", "an acked edit moves on with its client", 3, 1, killed_before_gossip,
      expect_bound},
     {"acked-then-all-gone", "an acked edit is on its node's disk", 3, 1, acked_then_all_gone,
+     expect_bound},
+    {"power-cut", "a cluster restarted without its seed finds itself", 3, 1, power_cut,
      expect_bound},
 };
 

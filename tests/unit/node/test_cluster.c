@@ -54,6 +54,92 @@ Test(cluster, one_seed_is_enough_to_know_all)
     cr_assert(b->linked[c->index], "they found each other");
 }
 
+/// Its process is killed, and nothing answers at its address.
+static void switch_off(struct rig *rig)
+{
+    rig->gossip[0] = '-';
+}
+
+static void switch_on(struct rig *rig)
+{
+    rig->gossip[0] = 't';
+    rig_restart(rig);
+}
+
+static void expect_members(struct rig *rig, uint32_t members, uint32_t peers)
+{
+    cr_assert_eq(node_metrics(rig->node)->members, members, "%s has %u members", rig->name,
+                 (unsigned)node_metrics(rig->node)->members);
+    cr_assert_eq(node_metrics(rig->node)->peers, peers, "%s has %u peers", rig->name,
+                 (unsigned)node_metrics(rig->node)->peers);
+}
+
+Test(cluster, a_node_that_starts_alone_lists_whom_it_knew_as_down)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct rig *c = rig_start("c", NULL, "a");
+    rig_mesh(3000);
+    switch_off(b);
+    switch_off(c);
+    for (int life = 0; life < 2; life++) {
+        rig_restart(a);
+        rig_wait(a, 1000);
+        expect_members(a, 2, 0);
+        cr_assert(lists(a, "\"name\":\"b\"") && lists(a, "\"name\":\"c\""));
+        cr_assert(lists(a, "\"state\":\"down\"") && !lists(a, "\"state\":\"up\""));
+    }
+    switch_on(c);
+    rig_mesh(8000);
+    expect_members(a, 2, 1);
+    switch_off(c);
+    rig_restart(a); // what it heard meanwhile has not displaced b
+    rig_settle(a);
+    expect_members(a, 2, 0);
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_FORGET, .document = rig_text("b")});
+    rig_wait(a, 1000);
+    rig_restart(a);
+    expect_members(a, 1, 0);
+}
+
+Test(cluster, after_a_power_cut_all_find_each_other_without_the_seed_they_joined)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct rig *c = rig_start("c", NULL, "a");
+    rig_mesh(3000);
+    switch_off(a);
+    switch_off(b);
+    switch_off(c);
+    switch_on(b);
+    switch_on(c);
+    rig_mesh(8000);
+    expect_members(b, 2, 1);
+    expect_members(c, 2, 1);
+    rig_put(b, document, "text");
+    switch_on(a);
+    rig_mesh(8000);
+    expect_members(a, 2, 2);
+    expect_members(b, 2, 2);
+    cr_assert(rig_shows(a, document, "text"));
+}
+
+Test(cluster, who_moved_on_while_a_node_was_down_takes_the_place_of_what_it_was)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(3000);
+    switch_off(a);
+    for (int move = 0; move < 2; move++) {
+        b->gossip[strlen(b->gossip) - 1] ^= 1 + move;
+        rig_restart(b);
+        rig_put(b, document, move ? "two" : "one");
+    }
+    switch_on(a);
+    rig_mesh(8000);
+    expect_members(a, 1, 1);
+}
+
 Test(cluster, an_edit_reaches_the_others_by_the_bus)
 {
     struct rig *a = rig_start("a", NULL, NULL);
