@@ -225,23 +225,24 @@ static enum weft_status decode_runs(struct rga_load *load, const struct decoder 
     return status == WEFT_NOT_FOUND ? WEFT_OK : status;
 }
 
-// Takes `length` characters off the front of what is valid UTF-8.
-static bool take_text(struct span *out, struct span *input, uint32_t length, bool ascii)
+// Passes `length` characters of what is valid UTF-8, from byte *offset on.
+static bool pass_text(size_t *offset, struct span text, uint32_t length, bool ascii)
 {
     uint64_t size = length;
-    if (!ascii && !utf8_take(&size, *input, length))
+    if (length > text.size - *offset)
         return false;
-    if (size > input->size)
+    if (!ascii && length > 0 &&
+        !utf8_take(&size, (struct span){text.data + *offset, text.size - *offset}, length))
         return false;
-    *out = (struct span){input->data, (size_t)size};
-    input->data += size;
-    input->size -= (size_t)size;
+    *offset += (size_t)size;
     return true;
 }
 
 static bool decode_slots(struct decoder *decoder, struct rga_load_slot *slots, uint32_t count)
 {
     struct span *input = &decoder->slots;
+    const struct span texts[2] = {decoder->text, decoder->tombs};
+    size_t offsets[2] = {0, 0};
     uint32_t end = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t code;
@@ -251,18 +252,20 @@ static bool decode_slots(struct decoder *decoder, struct rga_load_slot *slots, u
         uint64_t iv = zigzag_decode(code, end);
         if (iv > UINT32_MAX)
             return false;
-        struct rga_load_slot *slot = &slots[i];
-        *slot = (struct rga_load_slot){
+        bool deleted = (bits & 1) != 0;
+        uint32_t length = (uint32_t)(bits >> 1);
+        slots[i] = (struct rga_load_slot){
             .iv = (uint32_t)iv,
-            .length = (uint32_t)(bits >> 1),
-            .deleted = (bits & 1) != 0,
+            .length = length,
+            .deleted = deleted,
+            .text = (uint32_t)offsets[deleted],
         };
-        if (!take_text(&slot->text, slot->deleted ? &decoder->tombs : &decoder->text, slot->length,
-                       decoder->ascii))
+        if (!pass_text(&offsets[deleted], texts[deleted], length, decoder->ascii))
             return false;
-        end = slot->iv + slot->length;
+        end = (uint32_t)iv + length;
     }
-    return input->size == 0 && decoder->text.size == 0 && decoder->tombs.size == 0;
+    return input->size == 0 && offsets[0] == decoder->text.size &&
+           offsets[1] == decoder->tombs.size;
 }
 
 static enum weft_status decode(struct rga_load *load, struct decoder *decoder)
@@ -281,7 +284,7 @@ static enum weft_status decode(struct rga_load *load, struct decoder *decoder)
     }
     status = WEFT_MALFORMED;
     if (decode_slots(decoder, slots, count))
-        status = rga_load_slots(load, slots, count);
+        status = rga_load_slots(load, slots, count, decoder->text, decoder->tombs);
     memory_free(&rga->allocator, slots, size);
     return status;
 }

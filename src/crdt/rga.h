@@ -183,9 +183,9 @@ struct rga_load_slot {
     uint32_t iv;
     uint32_t length;
     bool deleted;
-    struct span text; // valid UTF-8 of `length` characters
-    uint32_t row;     // filled in by rga_load_slots()
-    uint32_t leaf;    // likewise
+    uint32_t text; // where its text begins in that of all slots in the same state
+    uint32_t row;  // filled in by rga_load_slots()
+    uint32_t leaf; // likewise
 };
 
 struct rga_load {
@@ -202,9 +202,11 @@ bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need
 void rga_load_finish(struct rga_load *load);
 /// @return WEFT_OK, WEFT_MALFORMED (the run is not valid here), WEFT_LIMIT or WEFT_NO_MEMORY.
 enum weft_status rga_load_run(struct rga_load *load, const struct weft_run *run);
-/// After the last run. @return WEFT_OK, WEFT_MALFORMED (slots are not all elements, each once, in
-/// its state) or WEFT_NO_MEMORY.
-enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count);
+/// After the last run. @param text, deleted_text Valid UTF-8 of the visible and of the deleted
+/// slots, one after the other. @return WEFT_OK, WEFT_MALFORMED (slots are not all elements, each
+/// once, in its state) or WEFT_NO_MEMORY.
+enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count,
+                                struct span text, struct span deleted_text);
 
 /// Checks every invariant. @return NULL or the sentence of the first that does not hold.
 /// O(n log n), allocates. docs/crdt.md numbers them.

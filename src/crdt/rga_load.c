@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "crdt/rga_impl.h"
 
 bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need *need)
@@ -200,9 +201,10 @@ static uint32_t *sort_by_iv(const struct rga_load_slot *slots, uint32_t count, u
 
 // In order of iv: each element once, in one row, in its state; takes over the text.
 static bool place_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count,
-                        const uint32_t *order)
+                        const uint32_t *order, const struct span *texts)
 {
     struct rga *rga = load->rga;
+    bool ascii = texts[0].size + texts[1].size == load->elements;
     uint32_t row = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct rga_load_slot *slot = &slots[order[i]];
@@ -216,7 +218,9 @@ static bool place_slots(struct rga_load *load, struct rga_load_slot *slots, uint
             !bits_are(load->deleted, slot->iv, slot->iv + slot->length, slot->deleted))
             return false;
         slot->row = row;
-        text_append(&rga->text, slot->text, slot->length);
+        const uint8_t *text = texts[slot->deleted].data + slot->text;
+        size_t size = ascii ? slot->length : utf8_size(text, slot->length);
+        text_append(&rga->text, (struct span){text, size}, slot->length);
     }
     return rga->text.length == load->elements;
 }
@@ -259,9 +263,11 @@ static bool initials_are_valid(struct rga *rga)
     return true;
 }
 
-enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count)
+enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count,
+                                struct span text, struct span deleted_text)
 {
     struct rga *rga = load->rga;
+    const struct span texts[2] = {text, deleted_text};
     size_t size = (size_t)count * 2 * sizeof(uint32_t);
     if (count == 0)
         return load->elements == 0 ? WEFT_OK : WEFT_MALFORMED;
@@ -274,7 +280,7 @@ enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slo
         return WEFT_NO_MEMORY;
     const uint32_t *order = sort_by_iv(slots, count, load->elements, room, room + count);
     enum weft_status status = WEFT_MALFORMED;
-    if (place_slots(load, slots, count, order) && initials_are_valid(rga))
+    if (place_slots(load, slots, count, order, texts) && initials_are_valid(rga))
         status = build_tree(load, slots, count, order);
     memory_free(&rga->allocator, room, size);
     return status;
