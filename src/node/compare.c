@@ -84,11 +84,16 @@ static void finish(struct node *node, struct member *member)
     for (uint32_t i = 0; i < node->feed_count; i++) {
         feeds_adopt(node, node->feeds[i], node->feeds[i]->asked);
     }
-    member->checkpoint_incarnation = comparison->checkpoint_incarnation;
-    member->checkpoint = comparison->checkpoint;
-    member->must_compare = false;
-    member->behind = true; // what came since is pulled
+    node->unsure = false;
     node->caught_up = true;
+    if (comparison->feed_count > 0) {
+        member->checkpoint_incarnation = comparison->checkpoint_incarnation;
+        member->checkpoint = comparison->checkpoint;
+        member->must_compare = false;
+        member->behind = true; // what came since is pulled
+    } else {
+        member->pull_after_ms = node->now_ms + 4 * PULL_RETRY_MS; // it is unsure what it holds
+    }
     node->metrics.comparisons_done++;
     node_log(node, NODE_LOG_INFO, "comparison_done", "peer=%s ms=%llu", member->name,
              (unsigned long long)(node->now_ms - comparison->started_ms));

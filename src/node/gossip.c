@@ -216,8 +216,8 @@ static void take_heartbeat(struct node *node, const struct peer_message *message
     }
     if (!met) {
         // Its life continues one of which this node holds more: its history was cut somewhere.
-        member->must_compare =
-            feeds_prefix(node, message->self.continues) > message->self.continued_to;
+        member->must_compare = node->damaged || feeds_prefix(node, message->self.continues) >
+                                                    message->self.continued_to;
         node->beat_soon = true;
     }
     take_list(node, member, message->feeds);

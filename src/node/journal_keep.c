@@ -59,7 +59,7 @@ static bool load_entry(void *context, uint64_t number, const struct record_entry
     node->journal_bytes += value.size;
     node->journal_entries++;
     if (!entry) {
-        // Whose it was is not known: the documents that lack it will differ from their replicas.
+        node->damaged = node->unsure = true; // whose it was is not known
         node_log(node, NODE_LOG_ERROR, "entry_damaged", "number=%llu", (unsigned long long)number);
         return true;
     }

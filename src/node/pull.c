@@ -139,6 +139,10 @@ static void take_range(struct node *node, struct member *member, const struct pe
         return;
     }
     uint32_t admitted = admit_entries(node, message->entries, message->feeds, &stuck);
+    bool behind = message->more || stuck || still_behind(node, message->feeds);
+    if (message->entries.count == 0 && !message->more && behind) {
+        stuck = true; // it has no more what it says: an entry is damaged there
+    }
     member->stalls = admitted > 0 || !stuck ? 0 : member->stalls + 1;
     if (member->stalls >= STALLS_MAX) {
         member->stalls = 0;
@@ -148,7 +152,7 @@ static void take_range(struct node *node, struct member *member, const struct pe
     if (stuck && admitted == 0) {
         member->pull_after_ms = node->now_ms + PULL_RETRY_MS;
     }
-    member->behind = message->more || stuck || still_behind(node, message->feeds);
+    member->behind = behind;
     if (!member->behind) {
         member->lag = 0;
         node->caught_up = true;

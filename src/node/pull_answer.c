@@ -226,7 +226,11 @@ static void answer_changed(struct node *node, struct answer_id id, const struct 
         peer_put_digest(&writer, &item);
     }
     // The first page's list is what is adopted.
-    feeds_put_list(node, &writer, true, asked->cursor.size == 0 ? FEEDS_ALL : FEEDS_NEEDED);
+    if (node->unsure) {
+        pack_array(&writer, 0);
+    } else {
+        feeds_put_list(node, &writer, true, asked->cursor.size == 0 ? FEEDS_ALL : FEEDS_NEEDED);
+    }
     answer(node, id, &writer);
     weft_buffer_finish(&cursor);
 }

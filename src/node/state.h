@@ -523,6 +523,8 @@ struct node {
     bool synced_due;    // someone waits to hear what is on this disk
     uint64_t synced_ms; // last SYNCED sent
     bool caught_up;     // compared or found nothing to compare since the start
+    bool damaged;       // an entry of its journal was at start: compares with each member it meets
+    bool unsure;        // and did so with none yet: does not say in comparisons what it holds
     struct pull pulls[PULLS_MAX];
     bool pull_due;        // someone is known to hold more
     uint64_t range_ms;    // when the last range pull began

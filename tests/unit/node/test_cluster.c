@@ -484,6 +484,46 @@ Test(cluster, what_cannot_be_read_there_does_not_count_as_held_after_a_compariso
     cr_assert_str_eq(a->response.durability, "durable", "b lacks a document that a took");
 }
 
+/// Kills and starts it again with a damaged last entry in its journal.
+static void restart_damaged(struct rig *rig)
+{
+    struct record_key key = record_key_u64(rig->node->journal_next - 1);
+    cr_assert(sim_store_damage(rig->store, STORE_JOURNAL, record_key_span(&key)));
+    rig_restart(rig);
+}
+
+Test(cluster, a_feed_whose_last_entry_is_damaged_is_not_asked_for_again_and_again)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    rig_put(a, "other", "text");
+    rig_put(a, document, "damaged");
+    restart_damaged(a);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(20000);
+    cr_assert(rig_shows(b, "other", "text"));
+    cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
+    cr_assert_lt(node_metrics(b->node)->pulls_asked, 40);
+}
+
+Test(cluster, who_found_a_damaged_entry_asks_others_before_it_says_what_it_holds)
+{
+    struct peer_message question = {.count_max = 8};
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(1000);
+    rig_put(b, document, "text");
+    rig_mesh(1000);
+    cr_assert(rig_shows(a, document, "text"));
+    restart_damaged(a);
+    cr_assert_not(rig_shows(a, document, "text"));
+    cr_assert_eq(page_of(a, question).feeds.count, 0);
+    struct rig *c = rig_start("c", NULL, "a");
+    rig_mesh(10000);
+    cr_assert(rig_shows(a, document, "text"));
+    cr_assert(rig_shows(c, document, "text"));
+    cr_assert_gt(page_of(a, question).feeds.count, 0);
+}
+
 Test(cluster, a_document_that_left_memory_is_fetched_all_the_same)
 {
     struct node_limits limits = {.journal_bytes_max = 1, .documents_bytes_max = 1};
