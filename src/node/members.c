@@ -437,18 +437,24 @@ void members_put(struct pack_writer *writer, const struct member *member)
     peer_put_member(writer, &item);
 }
 
-bool members_forget(struct node *node, struct span name)
+const char *members_forget(struct node *node, struct span name)
 {
-    bool any = false;
+    const char *trouble = "no such member";
     for (uint32_t i = 0; i < node->member_count; i++) {
         struct member *member = node->members[i];
-        if (span_equal(span_of_text(member->name), name) && member->state == MEMBER_HERE) {
+        if (!span_equal(span_of_text(member->name), name)) {
+            continue;
+        }
+        if (member->state == MEMBER_HERE) {
             set_state(node, member, MEMBER_FORGOTTEN);
-            any = true;
+            node->beat_soon = true;
+            trouble = NULL;
+        } else if (trouble) {
+            trouble = member->state == MEMBER_LEFT ? "it has left; there is nothing to forget"
+                                                   : "it is forgotten already";
         }
     }
-    node->beat_soon |= any;
-    return any;
+    return trouble;
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -292,8 +292,9 @@ void request_edit(struct node *node, struct request *request)
 
 void request_cluster(struct node *node, struct request_id id, const struct node_ask *ask)
 {
-    if (ask->verb == NODE_ASK_FORGET && !members_forget(node, ask->document)) {
-        request_refuse(node, id, WIRE_NO_DOCUMENT, "no such member");
+    const char *trouble = ask->verb == NODE_ASK_FORGET ? members_forget(node, ask->document) : NULL;
+    if (trouble) {
+        request_refuse(node, id, WIRE_NO_DOCUMENT, trouble);
         return;
     }
     request_respond(node, id, 200, "application/json", span_of_text("{}\n"), NULL, NULL);

@@ -61,6 +61,10 @@ def commands():
         refuse(USAGE, "--help", "-x")
         refuse(USAGE, "empty", "put", url, "", stdin=b"text")
         refuse(REFUSED, "http://", "ls", url.removeprefix("http://"))
+        for command in (("ls",), ("watch", "known"), ("cluster", "members"), ("cluster", "forget", "x")):
+            words = list(command)
+            words.insert(1 + (words[0] == "cluster"), url.replace("http:", "https:"))
+            refuse((USAGE, UNREACHABLE), "http://HOST", *words)
         refuse(USAGE, "directory", "check", url)
         refuse(USAGE, "hex digits", "recovery", "cat", url, "known", "00")
         refuse(USAGE, "hex digits", "recovery", "cat", data, "known", "00")

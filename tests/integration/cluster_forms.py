@@ -92,6 +92,9 @@ def membership():
         cluster[2].process = None
         wait_until(lambda: cluster[2].name not in cluster[0].members(), 20,
                    "the node that left is not up")
+        result = weft("cluster", "forget", cluster[0].url, cluster[2].name, check=False)
+        if result.returncode != 1 or b"it has left" not in result.stderr:
+            raise Failed(f"forget who left: exit {result.returncode}: {result.stderr}")
         cluster[1].kill()
         weft("cluster", "forget", cluster[0].url, cluster[1].name)
         rows = weft("cluster", "members", cluster[0].url, "-o", "ndjson").stdout.decode()

@@ -4,6 +4,8 @@
 import gzip
 import json
 import os
+import re
+import signal
 import subprocess
 
 from support.cluster import BINARY, Cluster, Failed, environment, wait_until, weft
@@ -87,5 +89,22 @@ def paper():
         play(cluster, path, 5000, 40000)
 
 
+def interrupted():
+    """a replay that is interrupted says how many edits it typed, and how many of them are on a disk"""
+    with Cluster(1) as cluster:
+        cluster.start()
+        path = f"{cluster.folder}/trace.json.gz"
+        with open(path, "wb") as trace:
+            trace.write(weft("trace", "generate", "--edits", "20000", "--seed", "5").stdout)
+        with subprocess.Popen([BINARY, "replay", path, "--doc", "d", "--to", cluster[0].url, "--rate", "1000"],
+                              stderr=subprocess.PIPE, env=environment()) as replay:
+            wait_until(lambda: (cluster[0].digest("d") or {}).get("length", 0) > 100, 20, "some edits")
+            replay.send_signal(signal.SIGINT)
+            said = replay.stderr.read().decode()
+        found = re.search(r"after (\d+) edits; (\d+) of them are on a disk\n$", said)
+        if replay.returncode != 4 or not found or not 0 < int(found[2]) <= int(found[1]) < 20000:
+            raise Failed(f"exit {replay.returncode}: {said}")
+
+
 # Sanitized, the paper would take longer than all the rest.
-run(*([generated] if sanitized() else [generated, paper]))
+run(*([generated] if sanitized() else [generated, paper]), interrupted)

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "programs/cli/follow.h"
 #include "programs/cli/interrupt.h"
 #include "programs/cli/output.h"
@@ -35,6 +36,7 @@ struct playing {
     uint64_t switch_every; // edits; 0: stays
     uint64_t rate;         // edits a second; 0: as fast as it goes
     uint64_t edits;        // patches that are in the replica
+    uint64_t edits_quiet;  // of these, what was on a disk when last nothing was under way
     uint64_t switched_at;
     uint64_t moves;
     uint64_t clamped;
@@ -79,6 +81,24 @@ static void on_notice(void *context, const struct client_notice *notice)
 
 // ---------------------------------------------------------------------------------------- network
 
+/// How many edits a node's disk is known to hold, from the first one on.
+static uint64_t count_durable(const struct playing *playing)
+{
+    uint64_t acked = client_acked_seq(playing->client, 1);
+    uint64_t edits = 0;
+    if (playing->trace.concurrent)
+        return playing->edits_quiet; // other agents' edits are not acked by seq
+    for (; edits < playing->edits; edits++) {
+        const struct trace_patch *patch = &playing->trace.patches[edits];
+        struct utf8_counts text;
+        struct span bytes = {trace_patch_text(&playing->trace, patch), patch->text_size};
+        if (!utf8_count(&text, bytes) || acked < patch->deleted + text.scalars)
+            break;
+        acked -= patch->deleted + text.scalars;
+    }
+    return edits;
+}
+
 /// Runs the client for a moment. @return EXIT_FINE while there is hope.
 static int step(struct playing *playing, uint32_t timeout_ms)
 {
@@ -90,9 +110,13 @@ static int step(struct playing *playing, uint32_t timeout_ms)
         playing->acked = stats.acked_durable + stats.connections;
         playing->heard_ms = now_ms();
     }
+    if (!client_sending(playing->client))
+        playing->edits_quiet = playing->edits;
     show_progress(playing, false);
     if (interrupted())
-        return complain(EXIT_REFUSED, "interrupted after %" PRIu64 " edits", playing->edits);
+        return complain(EXIT_REFUSED,
+                        "interrupted after %" PRIu64 " edits; %" PRIu64 " of them are on a disk",
+                        playing->edits, count_durable(playing));
     if (now_ms() - playing->heard_ms > STALL_MS)
         return complain(EXIT_UNREACHABLE, "no ack for %d s; last tried %s", STALL_MS / 1000,
                         client_url(playing->client));

@@ -140,6 +140,9 @@ int remote_call(struct remote *remote, const struct remote_ask *ask)
     if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
         return complain(EXIT_UNREACHABLE, "%s: does not speak HTTP; is it a node's client port?",
                         remote->base);
+    if (code == CURLE_SSL_CONNECT_ERROR)
+        return complain(EXIT_UNREACHABLE, "%s: does not speak TLS; a node is at http://HOST:PORT",
+                        remote->base);
     return complain(EXIT_UNREACHABLE, "%s: %s", remote->base, why);
 }
 
@@ -149,14 +152,16 @@ int remote_refusal(const struct remote *remote, const char *subject)
     const char *reason = json_string_value(json_object_get(problem, "reason"));
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     int code = EXIT_REFUSED;
+    bool more = detail != NULL && detail[0] != '\0';
     if (remote->status == 404 && (reason == NULL || strcmp(reason, "no_document") != 0)) {
         complain(EXIT_REFUSED, "%s: has no such path; is it a node's client port?", remote->base);
+    } else if (remote->status == 404 && more) {
+        code = complain(EXIT_DIFFERENT, "%s: %s: %.200s", remote->base, subject, detail);
     } else if (remote->status == 404) {
         code = complain(EXIT_DIFFERENT, "%s: there is no %s", remote->base, subject);
     } else {
         if (remote->status == 502 || remote->status == 503 || remote->status == 504)
             code = EXIT_UNREACHABLE;
-        bool more = detail != NULL && detail[0] != '\0';
         complain((enum exit_code)code, "%s: %s: %ld %s%s%.200s", remote->base, subject,
                  remote->status, reason != NULL ? reason : "", more ? ": " : "",
                  more ? detail : "");

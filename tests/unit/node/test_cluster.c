@@ -868,6 +868,9 @@ Test(cluster, leave_and_forget_end_a_membership)
     rig_mesh(2000);
     cr_assert(lists(a, "\"left\""));
     cr_assert_eq(node_metrics(a->node)->members, 1);
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_FORGET, .document = rig_text("b")});
+    cr_assert_eq(a->response.status, 404);
+    cr_assert(strstr(a->response.body, "it has left"));
     rig_ask(a, &(struct node_ask){.verb = NODE_ASK_FORGET, .document = rig_text("c")});
     cr_assert_eq(a->response.status, 200);
     cr_assert(lists(a, "\"forgotten\""));
