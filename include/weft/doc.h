@@ -29,7 +29,7 @@ extern "C" {
 
 struct weft_doc;
 
-/// Names one atom (an inserted element, or one atom of a delete) for ever.
+/// Names one atom (an inserted element, or one atom of a delete or an undelete) for ever.
 struct weft_id {
     uint64_t agent;
     uint64_t seq;
@@ -300,7 +300,7 @@ WEFT_API struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc);
 enum weft_run_kind {
     WEFT_RUN_INSERT = 0,
     WEFT_RUN_DELETE = 1,
-    WEFT_RUN_UNDELETE = 2, // reserved
+    WEFT_RUN_UNDELETE = 2, // cancels deletes
     WEFT_RUN_MARK = 3,     // reserved
     WEFT_RUN_NOP = 4,      // takes seqs, does nothing
     // 5..15: unknown to this build; kept and forwarded untouched
@@ -315,7 +315,7 @@ struct weft_run {
     uint64_t agent;
     uint64_t seq;          // of the first atom; the rest follow by one
     uint64_t lamport;      // likewise
-    struct weft_id target; // insert: parent of the first element; delete: first target
+    struct weft_id target; // insert: parent of the first element; delete and undelete: first target
     const uint8_t *text;   // insert: UTF-8; unknown kinds: payload; borrowed until the next change
     size_t text_size;
 };

@@ -124,8 +124,9 @@ static bool take_fields(struct delta_reader *reader, struct weft_run *run, uint6
     if (!varint_take(&bits, input) || bits > ROW_BITS)
         return false;
     run->kind = bits & ROW_KIND;
-    bool named = run->kind <= WEFT_RUN_DELETE;
-    if (!named && (bits & (ROW_FLAG | ROW_TARGET_AGENT | ROW_ROOT)) != 0)
+    if (!op_kind_names(run->kind) && (bits & (ROW_FLAG | ROW_TARGET_AGENT | ROW_ROOT)) != 0)
+        return false;
+    if (run->kind == WEFT_RUN_UNDELETE && (bits & ROW_FLAG) != 0)
         return false;
     if ((bits & ROW_ROOT) != 0 &&
         (run->kind != WEFT_RUN_INSERT || (bits & (ROW_FLAG | ROW_TARGET_AGENT)) != 0))
@@ -159,7 +160,7 @@ static bool take_target(struct delta_reader *reader, struct weft_run *run, uint6
     run->target = WEFT_ID_ROOT;
     run->left = run->kind == WEFT_RUN_INSERT && (bits & ROW_FLAG) != 0;
     run->backward = run->kind == WEFT_RUN_DELETE && (bits & ROW_FLAG) != 0;
-    if (run->kind > WEFT_RUN_DELETE || (bits & ROW_ROOT) != 0)
+    if (!op_kind_names(run->kind) || (bits & ROW_ROOT) != 0)
         return true;
     struct delta_agent *state = &reader->states[target_agent];
     run->target.agent = agent_id(reader, target_agent);
@@ -177,11 +178,12 @@ static bool take_text(struct delta_reader *reader, struct weft_run *run, uint64_
     struct span *input = column(reader, &reader->text);
     run->text = NULL;
     run->text_size = 0;
-    if (run->kind == WEFT_RUN_DELETE || (run->kind == WEFT_RUN_INSERT && reader->text_apart))
+    bool insert = run->kind == WEFT_RUN_INSERT;
+    if (insert ? reader->text_apart : op_kind_names(run->kind))
         return true;
     struct span text;
     uint64_t size = payload_size;
-    if (run->kind == WEFT_RUN_INSERT) {
+    if (insert) {
         // Characters are counted before anything is believed about the length.
         size = 0;
         if (reader->ascii) {
@@ -214,7 +216,7 @@ enum weft_status delta_reader_next(struct delta_reader *reader, struct weft_run 
     struct span *lengths = column(reader, &reader->lengths);
     if ((bits & ROW_ONE) == 0 && !varint_take(&length, lengths))
         return WEFT_MALFORMED;
-    if (run.kind > WEFT_RUN_DELETE && !varint_take(&payload_size, lengths))
+    if (!op_kind_names(run.kind) && !varint_take(&payload_size, lengths))
         return WEFT_MALFORMED;
     if (length == 0 || length > OP_LENGTH_MAX || run.seq >= DELTA_SEQ_MAX ||
         run.lamport >= DELTA_SEQ_MAX)
@@ -314,7 +316,10 @@ enum weft_status delta_check(struct delta_totals *totals_out,
         if (run.kind == WEFT_RUN_INSERT) {
             totals.elements += run.length;
             totals.bytes += run.text_size;
-        } else if (run.kind > WEFT_RUN_DELETE) {
+        } else if (run.kind == WEFT_RUN_UNDELETE) {
+            totals.undeletes++;
+            totals.undeleted += run.length;
+        } else if (run.kind != WEFT_RUN_DELETE) {
             totals.payloads++;
             totals.payload_bytes += run.text_size;
         }

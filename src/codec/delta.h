@@ -7,7 +7,7 @@
 //
 //   F  per row: varint bits, then the fields that differ from what is predicted
 //   L  per row that is not of length 1: its length; per row of an unknown kind: size of its payload
-//   P  per insert and delete: seq of the parent or of the first target, as a difference
+//   P  per insert, delete and undelete: seq of the parent or of the first target, as a difference
 //   T  UTF-8 of the inserts and payloads
 //
 // May include: base, crdt.
@@ -81,6 +81,8 @@ struct delta_totals {
     uint64_t stretches; // of runs of one agent after each other
     uint64_t payloads;  // of runs of unknown kinds
     uint64_t payload_bytes;
+    uint64_t undeletes; // runs
+    uint64_t undeleted; // their atoms
     uint64_t atoms;
     uint64_t lamport; // greatest of any atom
 };

@@ -110,7 +110,7 @@ static void put_lengths(struct delta_writer *writer, const struct delta_row *row
 {
     if (row->length != 1)
         put(&writer->lengths, row->length);
-    if (row->kind > WEFT_RUN_DELETE)
+    if (!op_kind_names(row->kind))
         put(&writer->lengths, row->payload_size);
 }
 
@@ -122,7 +122,7 @@ static void flush(struct delta_writer *writer, const struct rga *rga)
         return;
     uint32_t agent = number_of(writer, rga, row->agent);
     uint32_t target = agent;
-    bool named = row->kind <= WEFT_RUN_DELETE;
+    bool named = op_kind_names(row->kind);
     bool root = row->kind == WEFT_RUN_INSERT && row->target_agent == AGENT_NONE;
     if (named && !root && row->target_agent != row->agent)
         target = number_of(writer, rga, row->target_agent);
@@ -175,10 +175,10 @@ static struct delta_row row_of(const struct rga *rga, const struct op *op, uint3
         row.flag = false;
         row.target_agent = op->agent;
         row.target_seq = row.seq - 1;
-    } else if (row.kind == WEFT_RUN_DELETE) {
+    } else if (row.kind != WEFT_RUN_INSERT && op_kind_names(row.kind)) {
         row.target_seq = op_flag(op) ? op->target_seq - first : op->target_seq + first;
         row.flag = row.flag && row.length > 1;
-    } else if (row.kind > WEFT_RUN_DELETE) {
+    } else if (!op_kind_names(row.kind)) {
         assert(first == 0 && end == op_length(op));
         row.payload_size = (uint32_t)oplog_payload(&rga->log, op).size;
     }
@@ -202,7 +202,7 @@ enum weft_status delta_writer_add(struct delta_writer *writer, const struct rga 
     struct span text = {NULL, 0};
     if (row.kind == WEFT_RUN_INSERT && !writer->text_apart)
         text = text_view(&rga->text, op->iv + first, row.length);
-    else if (row.kind > WEFT_RUN_DELETE)
+    else if (!op_kind_names(row.kind))
         text = oplog_payload(&rga->log, op);
     bool on = goes_on(&writer->pending, &row);
     if (!on)

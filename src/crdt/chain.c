@@ -16,6 +16,8 @@ enum atom_form {
     ATOM_DELETE_BACKWARD = 5, // one before
     ATOM_DELETE = 6,          // u64 lamport, u64 target agent, u64 target seq
     ATOM_OTHER_ON = 7,        // not the first of its run
+    ATOM_UNDELETE_ON = 9,     // as 4, of an undelete
+    ATOM_UNDELETE = 10,       // as 6
     ATOM_OTHER = 8,           // u8 kind, u64 lamport, u64 atoms, u64 payload size, its hash
 };
 
@@ -99,6 +101,21 @@ static void put_delete(struct rga *rga, struct chunk *chunk, const struct op *op
     put_forms(chunk, op_flag(op) ? ATOM_DELETE_BACKWARD : ATOM_DELETE_FORWARD, end - first - 1);
 }
 
+static void put_undelete(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t first,
+                         uint32_t end)
+{
+    const struct op *before = chunk->before;
+    uint32_t target = op->target_seq + first;
+    uint32_t on = end - first;
+    if (!follows(chunk, op) || before->target_agent != op->target_agent ||
+        before->target_seq + op_length(before) != target) {
+        put_head(chunk, ATOM_UNDELETE, op->lamport + first,
+                 (struct weft_id){agents_id(&rga->agents, op->target_agent), target});
+        on--;
+    }
+    put_forms(chunk, ATOM_UNDELETE_ON, on);
+}
+
 static void put_other(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t first,
                       uint32_t end)
 {
@@ -132,6 +149,8 @@ static void hash_chunk(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t e
             put_insert(rga, &chunk, op, seq - op->seq, row_end - op->seq);
         else if (op_kind(op) == WEFT_RUN_DELETE)
             put_delete(rga, &chunk, op, seq - op->seq, row_end - op->seq);
+        else if (op_kind(op) == WEFT_RUN_UNDELETE)
+            put_undelete(rga, &chunk, op, seq - op->seq, row_end - op->seq);
         else
             put_other(rga, &chunk, op, seq - op->seq, row_end - op->seq);
         chunk.before = op;

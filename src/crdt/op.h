@@ -32,14 +32,20 @@ struct op {
     uint32_t lamport;      // of the first atom
     uint32_t bits;         // kind, OP_FLAG, length << OP_LENGTH_SHIFT
     uint32_t iv;           // insert: first element in the text store; unknown kinds: payload number
-    uint32_t target_agent; // insert: of the parent, AGENT_NONE is the root; delete: of the targets
-    uint32_t target_seq;   // insert: of the parent; delete: of the first target
+    uint32_t target_agent; // insert: of the parent, AGENT_NONE is the root; else of the targets:
+    uint32_t target_seq;   // the first one; of a delete elements, of an undelete delete atoms
     struct op_key inherited; // insert: the key that the first element has from its parent (rga.h)
 };
 
 static inline uint32_t op_kind(const struct op *op)
 {
     return op->bits & OP_KIND_MASK;
+}
+
+/// Whether runs of a kind name atoms and may be cut anywhere; the others have a payload.
+static inline bool op_kind_names(uint32_t kind)
+{
+    return kind <= WEFT_RUN_UNDELETE;
 }
 
 static inline bool op_flag(const struct op *op)

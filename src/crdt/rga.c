@@ -62,12 +62,14 @@ void rga_init(struct rga *rga, const struct weft_doc_options *options,
     tree_init(&rga->tree, allocator, &rga->agents, &rga->log, &rga->text);
     parking_init(&rga->parking, allocator, rga->limits.parked_runs_max,
                  rga->limits.parked_bytes_max);
+    covers_init(&rga->covers, allocator);
     pool_init(&rga->chains, allocator, sizeof(struct chain), CHAINS_PAGE_SHIFT);
 }
 
 void rga_finish(struct rga *rga)
 {
     pool_finish(&rga->chains);
+    covers_finish(&rga->covers);
     parking_finish(&rga->parking);
     tree_finish(&rga->tree);
     text_finish(&rga->text);
@@ -75,13 +77,30 @@ void rga_finish(struct rga *rga)
     agents_finish(&rga->agents);
 }
 
+// Slots that undeletes may cut off, at most: two for each piece that they show. Pieces end where
+// steps of the covers do; those of one run are not more than its atoms.
+static bool reserve_covers(struct rga *rga, const struct rga_need *need, uint64_t *slots_out)
+{
+    if (need->undeletes > 0 && !rga_keep_covers(rga))
+        return false;
+    if (!rga->covers.kept)
+        return true;
+    if (!covers_reserve(&rga->covers, need->runs + 1))
+        return false;
+    uint64_t nodes = rga->covers.deletes.nodes.count;
+    uint64_t pieces = rga->tree.slots + nodes * ORDMAP_FANOUT + 4 * need->runs;
+    *slots_out = 2 * (need->undeleted < pieces ? need->undeleted : pieces);
+    return true;
+}
+
 bool rga_reserve(struct rga *rga, const struct rga_need *need)
 {
+    uint64_t cut = 0;
     // A run is cut where a page of text ends; each piece is a row, a slot, and may cut another
     // slot.
     uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
-    return oplog_reserve(&rga->log, rows, need->stretches + 1) &&
-           tree_reserve(&rga->tree, 2 * rows, 2 * rows) &&
+    return reserve_covers(rga, need, &cut) && oplog_reserve(&rga->log, rows, need->stretches + 1) &&
+           tree_reserve(&rga->tree, 2 * rows + cut, 2 * rows + cut) &&
            text_reserve(&rga->text, need->elements, need->bytes) &&
            agents_reserve(&rga->agents, need->agents) &&
            (need->payloads == 0 ||
@@ -93,6 +112,7 @@ void rga_trim(struct rga *rga)
     pool_trim(&rga->log.ops);
     ordmap_trim(&rga->log.starts);
     tree_trim(&rga->tree);
+    covers_trim(&rga->covers);
 }
 
 enum weft_status rga_batch_begin(struct rga *rga, const struct rga_batch *batch)
@@ -111,6 +131,7 @@ enum weft_status rga_batch_begin(struct rga *rga, const struct rga_batch *batch)
     if (deletes > batch->deleted)
         deletes = batch->deleted;
     if (!oplog_reserve(&rga->log, inserts + deletes, 1) ||
+        (rga->covers.kept && !covers_reserve(&rga->covers, deletes)) ||
         !tree_reserve(&rga->tree, inserts + 2 * batch->edits, 2 * inserts + 2 * batch->edits) ||
         !text_reserve(&rga->text, batch->elements, batch->bytes))
         return WEFT_NO_MEMORY;
@@ -234,10 +255,10 @@ void rga_log_delete(struct rga *rga, const struct op *op)
     struct op *last = oplog_last(&rga->log);
     uint32_t length = last != NULL ? op_length(last) : 0;
     bool flag;
-    if (last != NULL && op_kind(last) == WEFT_RUN_DELETE && last->agent == op->agent &&
+    if (last != NULL && op_kind(last) == op_kind(op) && last->agent == op->agent &&
         last->seq + length == op->seq && last->lamport + length == op->lamport &&
         last->target_agent == op->target_agent && length + op_length(op) <= OP_LENGTH_MAX &&
-        target_follows(last, op, &flag)) {
+        target_follows(last, op, &flag) && (!flag || op_kind(op) == WEFT_RUN_DELETE)) {
         oplog_extend(&rga->log, last, op_length(op));
         last->bits = (last->bits & ~(uint32_t)OP_FLAG) | (flag ? OP_FLAG : 0u);
         return;

@@ -9,7 +9,7 @@
 //   agents   who                     log    all operations, in arrival order
 //   text     all elements' text      tree   all elements in document order
 //   parking  runs whose causes are missing
-//   chains   hashes over what each agent did
+//   chains   hashes over what each agent did         covers  what undeletes need to know
 //
 // All memory of a change is reserved before its first step: rga_reserve() fails and nothing
 // changed, or what follows cannot fail for want of memory. May include: base, crdt.
@@ -19,6 +19,7 @@
 #include <weft/doc.h>
 
 #include "base/hash.h"
+#include "crdt/covers.h"
 #include "crdt/parking.h"
 #include "crdt/tree.h"
 
@@ -61,6 +62,7 @@ struct rga {
     struct text text;
     struct tree tree;
     struct parking parking;
+    struct covers covers;
     struct pool chains;    // struct chain
     uint64_t digest_atoms; // what `digest` was computed for; UINT64_MAX: for nothing
     struct weft_digest digest;
@@ -101,6 +103,8 @@ struct rga_need {
     uint64_t stretches; // of runs of one agent after each other
     uint64_t payloads;  // runs of unknown kinds
     uint64_t payload_bytes;
+    uint64_t undeletes; // runs
+    uint64_t undeleted; // their atoms
 };
 /// @return false, with the document as it was, when there is no memory.
 bool rga_reserve(struct rga *rga, const struct rga_need *need);
@@ -192,6 +196,7 @@ struct rga_load {
     struct rga *rga;
     uint64_t *deleted; // a bit per element, set when some atom deletes it
     size_t deleted_size;
+    bool undeletes;        // some run is one
     uint32_t elements;     // of the runs so far
     uint64_t elements_max; // that were announced
 };

@@ -56,7 +56,7 @@ static inline void type_on(struct rga *rga, const struct weft_run *run)
 // Whether the run goes on where the known part of it ended, `known` atoms.
 static bool continues(const struct agent *agent, const struct weft_run *run, uint32_t known)
 {
-    return run->kind <= WEFT_RUN_DELETE && !rga_is_reserved(run->agent) &&
+    return op_kind_names(run->kind) && !rga_is_reserved(run->agent) &&
            agent->lamport + UINT64_C(1) == run->lamport + known;
 }
 
@@ -138,8 +138,9 @@ static void delete_elements(struct rga *rga, uint32_t iv, uint32_t length)
     }
 }
 
-static enum rga_outcome apply_delete(struct rga *rga, const struct weft_run *run, uint32_t agent,
-                                     struct weft_id *missing_out)
+// A delete, or an undelete.
+static enum rga_outcome apply_targets(struct rga *rga, const struct weft_run *run, uint32_t agent,
+                                      struct weft_id *missing_out)
 {
     struct weft_id highest = {run->target.agent, rga_last_target(run)};
     uint32_t target_agent;
@@ -150,7 +151,7 @@ static enum rga_outcome apply_delete(struct rga *rga, const struct weft_run *run
     struct op op = {
         .seq = (uint32_t)run->seq,
         .lamport = (uint32_t)run->lamport,
-        .bits = op_bits(WEFT_RUN_DELETE, run->backward && run->length > 1, run->length),
+        .bits = op_bits(run->kind, run->backward && run->length > 1, run->length),
         .target_agent = target_agent,
         .target_seq = (uint32_t)run->target.seq,
     };
@@ -159,7 +160,13 @@ static enum rga_outcome apply_delete(struct rga *rga, const struct weft_run *run
     op.agent = admit(rga, run, agent);
     rga_log_delete(rga, &op);
     advance(rga, op.agent, run);
+    if (run->kind == WEFT_RUN_UNDELETE) {
+        rga_undelete(rga, &op);
+        return RGA_APPLIED;
+    }
     uint32_t end = (uint32_t)highest.seq + 1;
+    if (rga->covers.kept)
+        covers_add(&rga->covers, (struct covers_range){target_agent, end - run->length, end});
     for (uint32_t seq = end - run->length; seq < end;) {
         struct rga_targets piece = rga_targets_at(rga, target_agent, seq, end);
         delete_elements(rga, piece.op->iv + (seq - piece.op->seq), piece.end - seq);
@@ -191,8 +198,8 @@ static enum rga_outcome apply_new(struct rga *rga, const struct weft_run *run, u
     enum rga_outcome outcome;
     if (run->kind == WEFT_RUN_INSERT)
         outcome = apply_insert(rga, run, agent, missing_out);
-    else if (run->kind == WEFT_RUN_DELETE)
-        outcome = apply_delete(rga, run, agent, missing_out);
+    else if (op_kind_names(run->kind))
+        outcome = apply_targets(rga, run, agent, missing_out);
     else
         outcome = apply_unknown(rga, run, agent);
     if (outcome == RGA_APPLIED) {
@@ -258,9 +265,19 @@ enum rga_outcome rga_apply_alone_new(struct rga *rga, const struct weft_run *run
 {
     rga_settle(rga);
     bool insert = run->kind == WEFT_RUN_INSERT;
-    bool unknown = run->kind > WEFT_RUN_DELETE;
-    struct rga_need need = {1,       insert ? run->length : 0,    insert ? run->text_size : 0, 1, 1,
-                            unknown, unknown ? run->text_size : 0};
+    bool unknown = !op_kind_names(run->kind);
+    bool undelete = run->kind == WEFT_RUN_UNDELETE;
+    struct rga_need need = {
+        .runs = 1,
+        .elements = insert ? run->length : 0,
+        .bytes = insert ? run->text_size : 0,
+        .agents = 1,
+        .stretches = 1,
+        .payloads = unknown,
+        .payload_bytes = unknown ? run->text_size : 0,
+        .undeletes = undelete,
+        .undeleted = undelete ? run->length : 0,
+    };
     bool on = types_on(rga, run);
     if (on ? !text_reserve(&rga->text, need.elements, need.bytes) : !rga_reserve(rga, &need))
         return RGA_NO_MEMORY;

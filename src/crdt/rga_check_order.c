@@ -32,8 +32,10 @@ struct walk {
     uint32_t count;
     struct frame *stack; // a frame per row at most, and the root's
     uint32_t depth;
-    uint8_t *deleted;  // a bit per element
-    struct tree_at at; // where the sequence says that the walk is
+    uint8_t *deleted;   // a bit per element
+    uint8_t *undeleted; // a bit per atom of the log
+    uint64_t *atoms;    // per row: those before it
+    struct tree_at at;  // where the sequence says that the walk is
     const char *broken;
 };
 
@@ -69,6 +71,33 @@ static uint32_t next_head(const struct walk *walk, uint32_t head)
     return more ? head + 1 : NO_ENTRY;
 }
 
+// Marks the delete atoms that undeletes name, each by the count of the atoms in the log before it.
+static bool collect_undeletes(struct walk *walk)
+{
+    struct rga *rga = walk->rga;
+    uint64_t atoms = 0;
+    for (uint32_t row = 0; row < rga->log.ops.count; row++) {
+        const struct op *op = oplog_at(&rga->log, row);
+        walk->atoms[row] = atoms;
+        atoms += op_length(op);
+        for (uint32_t i = 0; op_kind(op) == WEFT_RUN_UNDELETE && i < op_length(op); i++) {
+            uint32_t seq = op->target_seq + i;
+            uint32_t target = oplog_find(&rga->log, op->target_agent, seq);
+            if (target >= row || op_kind(oplog_at(&rga->log, target)) != WEFT_RUN_DELETE)
+                return false;
+            uint64_t atom = walk->atoms[target] + (seq - oplog_at(&rga->log, target)->seq);
+            walk->undeleted[atom / 8] |= (uint8_t)(1u << atom % 8);
+        }
+    }
+    return true;
+}
+
+static bool is_undeleted(const struct walk *walk, uint32_t row, uint32_t offset)
+{
+    uint64_t atom = walk->atoms[row] + offset;
+    return (walk->undeleted[atom / 8] & 1u << atom % 8) != 0;
+}
+
 static bool collect(struct walk *walk)
 {
     struct rga *rga = walk->rga;
@@ -76,6 +105,8 @@ static bool collect(struct walk *walk)
         const struct op *op = oplog_at(&rga->log, row);
         if (op_kind(op) == WEFT_RUN_DELETE) {
             for (uint32_t i = 0; i < op_length(op); i++) {
+                if (is_undeleted(walk, row, i))
+                    continue;
                 uint32_t seq = op_flag(op) ? op->target_seq - i : op->target_seq + i;
                 uint32_t target = oplog_find(&rga->log, op->target_agent, seq);
                 if (target == OP_NONE || op_kind(oplog_at(&rga->log, target)) != WEFT_RUN_INSERT)
@@ -121,7 +152,7 @@ static void emit(struct walk *walk, uint32_t iv)
             if (leaf->iv[at->slot] + at->offset++ != iv)
                 walk->broken = "O1: the sequence is the walk of the tree of elements";
             else if (leaf_visible(leaf, at->slot) == deleted)
-                walk->broken = "O2: exactly the elements are hidden that some atom deletes";
+                walk->broken = "O2: exactly the elements are hidden that a delete is left of";
             return;
         }
     }
@@ -200,14 +231,20 @@ const char *rga_check_order(struct rga *rga)
     size_t heads_size = (rows + 1) * sizeof walk.heads[0];
     size_t stack_size = (2 * rows + 2) * sizeof walk.stack[0];
     size_t deleted_size = rga->text.length / 8 + 1;
+    size_t atoms_size = (rows + 1) * sizeof walk.atoms[0];
+    size_t undeleted_size = (size_t)(rga->log.atoms / 8 + 1);
     walk.heads = memory_alloc(&rga->allocator, heads_size);
     walk.stack = memory_alloc(&rga->allocator, stack_size);
     walk.deleted = memory_alloc(&rga->allocator, deleted_size);
-    if (walk.heads == NULL || walk.stack == NULL || walk.deleted == NULL) {
+    walk.atoms = memory_alloc(&rga->allocator, atoms_size);
+    walk.undeleted = memory_alloc(&rga->allocator, undeleted_size);
+    if (walk.heads == NULL || walk.stack == NULL || walk.deleted == NULL || walk.atoms == NULL ||
+        walk.undeleted == NULL) {
         walk.broken = "there is no memory to check with";
     } else {
         memset(walk.deleted, 0, deleted_size);
-        if (!collect(&walk))
+        memset(walk.undeleted, 0, undeleted_size);
+        if (!collect_undeletes(&walk) || !collect(&walk))
             walk.broken = "L3: a row names elements that are here";
         walk.stack[walk.depth++] =
             (struct frame){.op = NULL, .left = NO_ENTRY, .right = first_head(&walk, 1)};
@@ -217,5 +254,7 @@ const char *rga_check_order(struct rga *rga)
     memory_free(&rga->allocator, walk.heads, walk.heads != NULL ? heads_size : 0);
     memory_free(&rga->allocator, walk.stack, walk.stack != NULL ? stack_size : 0);
     memory_free(&rga->allocator, walk.deleted, walk.deleted != NULL ? deleted_size : 0);
+    memory_free(&rga->allocator, walk.atoms, walk.atoms != NULL ? atoms_size : 0);
+    memory_free(&rga->allocator, walk.undeleted, walk.undeleted != NULL ? undeleted_size : 0);
     return walk.broken;
 }

@@ -80,7 +80,8 @@ static bool reserve(struct rga *rga, struct tree_at at, uint32_t length)
     if (rga->batch)
         return true;
     uint32_t slots = length == 1 ? 1 : count_slots(rga, at, length);
-    return oplog_reserve(&rga->log, slots + 1, 1) && tree_reserve(&rga->tree, 3, 3);
+    return oplog_reserve(&rga->log, slots + 1, 1) && tree_reserve(&rga->tree, 3, 3) &&
+           (!rga->covers.kept || covers_reserve(&rga->covers, slots + 1));
 }
 
 // Deletes from a place in a visible slot on; *at becomes the end of the tombstone. Backward: the
@@ -100,6 +101,8 @@ static void delete_piece(struct rga *rga, struct tree_at *at, uint32_t length, b
         .target_seq = backward ? first + length - 1 : first,
     };
     rga_log_delete(rga, &op);
+    if (rga->covers.kept)
+        covers_add(&rga->covers, (struct covers_range){op.target_agent, first, first + length});
     rga_advance(rga, rga->local, op.seq + length, op.lamport + length - 1);
     *at = tree_delete(&rga->tree, *at, length);
 }

@@ -35,7 +35,7 @@ struct rga_insertion {
 /// Appends rows, text and slots: one of each per page of text. @return where its last slot begins.
 struct tree_at rga_insert_run(struct rga *rga, const struct rga_insertion *insertion);
 
-/// Appends a row of delete atoms, or lets the last row grow.
+/// Appends a row of delete or undelete atoms, or lets the last row grow.
 /// @param backward Of length > 1 only.
 void rga_log_delete(struct rga *rga, const struct op *op);
 
@@ -74,9 +74,17 @@ struct rga_targets {
 };
 /// The first piece of known atoms [seq, end).
 struct rga_targets rga_targets_at(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t end);
-/// Whether all targets of a delete, which must be known atoms, are elements with lesser Lamport
-/// times.
+/// Whether all targets of a delete or undelete, which must be known atoms, are elements or delete
+/// atoms, with lesser Lamport times.
 bool rga_targets_are_valid(struct rga *rga, uint32_t agent, const struct op *op);
+
+/// The elements that atoms [first, end) by seq of a delete row name.
+struct covers_range rga_deleted_range(const struct op *op, uint32_t first, uint32_t end);
+/// Cancels what an undelete names and shows what no delete is left of. Room must have been
+/// reserved.
+void rga_undelete(struct rga *rga, const struct op *op);
+/// From now on covers are kept. @return false, with all as it was, when there is no memory.
+bool rga_keep_covers(struct rga *rga);
 
 /// Counts new atoms as known.
 static inline void rga_advance(struct rga *rga, uint32_t agent, uint32_t seq_end,

@@ -213,7 +213,8 @@ enum weft_status rga_insert_new(struct rga *rga, enum weft_unit unit, uint64_t i
         return WEFT_RANGE;
     if (length == 0)
         return WEFT_OK;
-    if (!rga->batch && !rga_reserve(rga, &(struct rga_need){1, length, text.size, 0, 1, 0, 0}))
+    struct rga_need need = {.runs = 1, .elements = length, .bytes = text.size, .stretches = 1};
+    if (!rga->batch && !rga_reserve(rga, &need))
         return WEFT_NO_MEMORY;
     if (unit != WEFT_SCALARS)
         index = tree_index(&rga->tree, WEFT_SCALARS, at);

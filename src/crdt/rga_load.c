@@ -98,21 +98,23 @@ static enum weft_status load_insert(struct rga_load *load, const struct weft_run
     return WEFT_OK;
 }
 
-static enum weft_status load_delete(struct rga_load *load, const struct weft_run *run,
-                                    struct op *op)
+// A delete, or an undelete.
+static enum weft_status load_targets(struct rga_load *load, const struct weft_run *run,
+                                     struct op *op)
 {
     struct rga *rga = load->rga;
     uint32_t agent;
     struct weft_id highest = {run->target.agent, rga_last_target(run)};
     if (!rga_is_known(rga, highest, &agent))
         return WEFT_MALFORMED;
-    op->bits = op_bits(WEFT_RUN_DELETE, run->backward && run->length > 1, run->length);
+    op->bits = op_bits(run->kind, run->backward && run->length > 1, run->length);
     op->target_agent = agent;
     op->target_seq = (uint32_t)run->target.seq;
     if (!rga_targets_are_valid(rga, agent, op))
         return WEFT_MALFORMED;
     uint32_t end = (uint32_t)highest.seq + 1;
-    for (uint32_t seq = end - run->length; seq < end;) {
+    load->undeletes |= run->kind == WEFT_RUN_UNDELETE;
+    for (uint32_t seq = end - run->length; seq < end && run->kind == WEFT_RUN_DELETE;) {
         struct rga_targets piece = rga_targets_at(rga, agent, seq, end);
         uint32_t iv = piece.op->iv + (seq - piece.op->seq);
         set_bits(load->deleted, iv, iv + (piece.end - seq));
@@ -159,8 +161,8 @@ enum weft_status rga_load_run(struct rga_load *load, const struct weft_run *run)
     enum weft_status status;
     if (run->kind == WEFT_RUN_INSERT)
         status = load_insert(load, run, &op);
-    else if (run->kind == WEFT_RUN_DELETE)
-        status = load_delete(load, run, &op);
+    else if (op_kind_names(run->kind))
+        status = load_targets(load, run, &op);
     else
         status = load_unknown(load, run, &op);
     if (status == WEFT_OK)
@@ -263,6 +265,31 @@ static bool initials_are_valid(struct rga *rga)
     return true;
 }
 
+// What is deleted, when some deletes are cancelled.
+static bool find_deleted(struct rga_load *load)
+{
+    struct rga *rga = load->rga;
+    if (!rga_keep_covers(rga))
+        return false;
+    memset(load->deleted, 0, load->deleted_size);
+    const struct ordmap *deletes = &rga->covers.deletes;
+    struct ordmap_at next;
+    for (struct ordmap_at at = ordmap_first(deletes); at.node != ORDMAP_NONE; at = next) {
+        next = ordmap_next(deletes, at);
+        if (ordmap_value(deletes, at) == 0)
+            continue;
+        uint32_t agent = (uint32_t)(ordmap_key(deletes, at) >> 32);
+        uint32_t end = (uint32_t)ordmap_key(deletes, next); // each delete has a step at its end
+        for (uint32_t seq = (uint32_t)ordmap_key(deletes, at); seq < end;) {
+            struct rga_targets piece = rga_targets_at(rga, agent, seq, end);
+            uint32_t iv = piece.op->iv + (seq - piece.op->seq);
+            set_bits(load->deleted, iv, iv + (piece.end - seq));
+            seq = piece.end;
+        }
+    }
+    return true;
+}
+
 enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count,
                                 struct span text, struct span deleted_text)
 {
@@ -275,6 +302,8 @@ enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slo
         if (slots[i].iv >= load->elements)
             return WEFT_MALFORMED;
     }
+    if (load->undeletes && !find_deleted(load))
+        return WEFT_NO_MEMORY;
     uint32_t *room = memory_alloc(&rga->allocator, size);
     if (room == NULL)
         return WEFT_NO_MEMORY;

@@ -14,7 +14,7 @@ static bool initial_is_valid(const struct rga *rga, const struct weft_run *run, 
                             run->agent == rga_initial_agent(rga, run->target, run->lamport, text)));
 }
 
-// Greatest seq that a delete names.
+// Greatest seq that a delete or undelete names.
 uint64_t rga_last_target(const struct weft_run *run)
 {
     return run->backward ? run->target.seq : run->target.seq + run->length - 1;
@@ -27,6 +27,8 @@ static bool target_is_valid(const struct weft_run *run)
         return !run->left && run->target.seq == UINT64_MAX; // the root has no left children
     if (run->target.agent == 0 || run->target.seq > OP_LAMPORT_MAX)
         return false;
+    if (run->backward && run->kind == WEFT_RUN_UNDELETE)
+        return false; // delete atoms ascend
     if (!insert && run->backward && run->target.seq < run->length - 1)
         return false;
     // An atom's Lamport time is greater than its seq, and greater than that of what it names.
@@ -41,7 +43,7 @@ bool rga_run_is_valid(const struct rga *rga, const struct weft_run *run, bool te
     if (run->agent == 0 || run->length == 0 || run->length > OP_LENGTH_MAX ||
         run->lamport > OP_LAMPORT_MAX - (run->length - 1) || run->lamport <= run->seq)
         return false;
-    if (run->kind > WEFT_RUN_DELETE)
+    if (!op_kind_names(run->kind))
         return !rga_is_reserved(run->agent) && (run->kind != WEFT_RUN_NOP || run->text_size == 0);
     return target_is_valid(run) &&
            (!rga_is_reserved(run->agent) || initial_is_valid(rga, run, text_known));
@@ -82,16 +84,17 @@ struct rga_targets rga_targets_at(struct rga *rga, uint32_t agent, uint32_t seq,
     return (struct rga_targets){op, seq, row_end < end ? row_end : end};
 }
 
-// All targets must be elements, each with a Lamport time less than that of the atom that deletes
-// it.
+// All targets must be elements (of an undelete: delete atoms), each with a Lamport time less than
+// that of the atom that names it.
 bool rga_targets_are_valid(struct rga *rga, uint32_t agent, const struct op *op)
 {
     uint32_t length = op_length(op);
+    uint32_t kind = op_kind(op) == WEFT_RUN_DELETE ? WEFT_RUN_INSERT : WEFT_RUN_DELETE;
     uint32_t first = op_flag(op) ? op->target_seq - (length - 1) : op->target_seq;
     uint32_t end = first + length;
     while (first < end) {
         struct rga_targets piece = rga_targets_at(rga, agent, first, end);
-        if (op_kind(piece.op) != WEFT_RUN_INSERT)
+        if (op_kind(piece.op) != kind)
             return false;
         // Going down, the last of the piece is the nearest to its atom; going up, all are as near.
         uint32_t seq = op_flag(op) ? piece.end - 1 : piece.first;

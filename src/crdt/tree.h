@@ -116,6 +116,10 @@ struct tree_at tree_insert(struct tree *tree, struct tree_at at, uint32_t op, ui
 /// reserved. @return the end of the tombstone that holds them.
 struct tree_at tree_delete(struct tree *tree, struct tree_at at, uint32_t length);
 
+/// Shows `length` elements of a tombstone from a place on. Room for 2 slots must have been
+/// reserved.
+void tree_undelete(struct tree *tree, struct tree_at at, uint32_t length);
+
 /// Where element `iv` stands: before it.
 struct tree_at tree_locate(struct tree *tree, uint32_t iv);
 

@@ -386,3 +386,40 @@ struct tree_at tree_delete(struct tree *tree, struct tree_at at, uint32_t length
     tree->near = (struct tree_at){.leaf = at.leaf, .slot = slot};
     return (struct tree_at){.leaf = at.leaf, .slot = slot, .offset = leaf_length(leaf, slot)};
 }
+
+// Whether the next slot goes on with the visible run of this one.
+static bool goes_on(const struct tree_leaf *leaf, uint32_t slot)
+{
+    return slot + 1 < leaf->count && leaf_visible(leaf, slot) && leaf_visible(leaf, slot + 1) &&
+           leaf->op[slot] == leaf->op[slot + 1] &&
+           leaf->iv[slot] + leaf->len[slot] == leaf->iv[slot + 1];
+}
+
+static void join_next(struct tree *tree, struct tree_leaf *leaf, uint32_t slot)
+{
+    leaf->len[slot] += leaf->len[slot + 1];
+    close_slots(tree, leaf, slot + 1, 1);
+}
+
+void tree_undelete(struct tree *tree, struct tree_at at, uint32_t length)
+{
+    make_room(tree, &at, 2);
+    struct tree_leaf *leaf = tree_leaf(tree, at.leaf);
+    uint32_t slot = at.slot;
+    uint32_t iv = leaf->iv[slot];
+    uint32_t op = leaf->op[slot];
+    uint32_t rest = leaf_length(leaf, slot) - at.offset - length;
+    assert(!leaf_visible(leaf, slot) && at.offset + length <= leaf_length(leaf, slot));
+    open_slots(tree, leaf, slot, (at.offset > 0) + (rest > 0));
+    if (at.offset > 0)
+        set_slot(leaf, slot++, at.offset | TREE_TOMBSTONE, iv, op);
+    set_slot(leaf, slot, length, iv + at.offset, op);
+    if (rest > 0)
+        set_slot(leaf, slot + 1, rest | TREE_TOMBSTONE, iv + at.offset + length, op);
+    tree_count(tree, at.leaf, text_weigh(tree->text, iv + at.offset, length));
+    if (goes_on(leaf, slot))
+        join_next(tree, leaf, slot);
+    if (slot > 0 && goes_on(leaf, slot - 1))
+        join_next(tree, leaf, --slot);
+    tree->near = (struct tree_at){.leaf = at.leaf, .slot = slot};
+}

@@ -167,8 +167,8 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
     if (status != WEFT_OK)
         return status;
     struct rga_need need = {
-        totals.runs,      totals.elements, totals.bytes,         totals.agents,
-        totals.stretches, totals.payloads, totals.payload_bytes,
+        totals.runs,     totals.elements,      totals.bytes,     totals.agents,    totals.stretches,
+        totals.payloads, totals.payload_bytes, totals.undeletes, totals.undeleted,
     };
     if (!rga_reserve(rga, &need))
         return WEFT_NO_MEMORY;
@@ -290,7 +290,7 @@ static void reader_finish(struct weft_delta_reader *reader)
 static uint32_t fitting(const struct rga *rga, const struct op *op, uint32_t first, size_t size)
 {
     uint32_t length = op_length(op) - first;
-    if (op_kind(op) == WEFT_RUN_DELETE)
+    if (op_kind(op) != WEFT_RUN_INSERT && op_kind_names(op_kind(op)))
         return length;
     if (op_kind(op) != WEFT_RUN_INSERT)
         return oplog_payload(&rga->log, op).size <= size ? length : 0;
@@ -339,7 +339,7 @@ static enum weft_status add_row(struct weft_delta_reader *reader, size_t size_ma
         first = from - op->seq < end ? from - op->seq : end;
     if (first == end)
         return WEFT_OK;
-    if (op_kind(op) > WEFT_RUN_DELETE)
+    if (!op_kind_names(op_kind(op)))
         first = 0;
     size_t used = delta_writer_size(writer) + ROW_SIZE_MAX + rest_of_reserved(rga, reader->row);
     uint32_t count = used < size_max ? fitting(rga, op, first, size_max - used) : 0;
@@ -438,7 +438,7 @@ enum weft_status weft_doc_delta_own(struct weft_buffer *out, const struct weft_d
     delta_writer_begin(doc->writer, false);
     while (seq < next && status == WEFT_OK) {
         const struct op *op = oplog_at(&rga->log, oplog_find(&rga->log, index, seq));
-        uint32_t first = op_kind(op) > WEFT_RUN_DELETE ? 0 : seq - op->seq;
+        uint32_t first = op_kind_names(op_kind(op)) ? seq - op->seq : 0;
         status = delta_writer_add(doc->writer, rga, op, first, op_length(op));
         seq = op_seq_end(op);
     }

@@ -30,7 +30,13 @@ static enum weft_status reserve(struct rga *rga, struct span text)
     if (counts.scalars > rga->limits.elements_max ||
         blocks > rga->limits.agents_max - rga->agents.pool.count)
         return WEFT_LIMIT;
-    struct rga_need need = {blocks, counts.scalars, text.size, blocks, blocks, 0, 0};
+    struct rga_need need = {
+        .runs = blocks,
+        .elements = counts.scalars,
+        .bytes = text.size,
+        .agents = blocks,
+        .stretches = blocks,
+    };
     return rga_reserve(rga, &need) ? WEFT_OK : WEFT_NO_MEMORY;
 }
 

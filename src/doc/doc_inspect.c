@@ -30,12 +30,12 @@ static struct weft_run run_of(const struct rga *rga, const struct op *op)
         .target = WEFT_ID_ROOT,
     };
     struct span text = {NULL, 0};
-    if (run.kind <= WEFT_RUN_DELETE && op->target_agent != AGENT_NONE)
+    if (op_kind_names(run.kind) && op->target_agent != AGENT_NONE)
         run.target = (struct weft_id){agents_id(&rga->agents, op->target_agent), op->target_seq};
     if (run.kind == WEFT_RUN_INSERT) {
         run.left = op_flag(op);
         text = text_view(&rga->text, op->iv, run.length);
-    } else if (run.kind == WEFT_RUN_DELETE) {
+    } else if (op_kind_names(run.kind)) {
         run.backward = op_flag(op);
     } else {
         text = oplog_payload(&rga->log, op);

@@ -9,7 +9,7 @@ static struct weft_run make_run(const uint8_t bytes[8])
 {
     static const uint8_t text[] = "abcdefghijklmnop";
     struct weft_run run = {
-        .kind = (uint8_t)((bytes[0] & 0x0F) < 14 ? bytes[0] & 1 : bytes[0] >> 4),
+        .kind = (uint8_t)((bytes[0] & 0x0F) < 14 ? (bytes[0] & 0x0F) % 3 : bytes[0] >> 4),
         .length = 1 + (bytes[1] & 7),
         .agent = 1 + (bytes[2] & 3),
         .seq = bytes[3] & 31,

@@ -44,24 +44,24 @@ Test(golden, version_vectors)
 
 static bool say_run(void *context, const struct weft_run *run)
 {
-    static const char *const kinds[] = {"insert", "delete"};
+    static const char *const kinds[] = {"insert", "delete", "undelete"};
     struct golden *golden = context;
     char target[64] = "";
     char line[256];
     char kind[16];
     snprintf(kind, sizeof kind, "kind-%u", run->kind);
-    if (run->kind <= WEFT_RUN_DELETE && run->target.agent == 0)
+    if (run->kind <= WEFT_RUN_UNDELETE && run->target.agent == 0)
         snprintf(target, sizeof target, " right of the root");
-    else if (run->kind <= WEFT_RUN_DELETE)
+    else if (run->kind <= WEFT_RUN_UNDELETE)
         snprintf(target, sizeof target, " %s %llx:%llu",
                  run->kind == WEFT_RUN_INSERT ? run->left ? "left of" : "right of"
                  : run->backward              ? "down from"
                                               : "from",
                  (number)run->target.agent, (number)run->target.seq);
     snprintf(line, sizeof line, "%s %llx:%llu lamport %llu length %u%s",
-             run->kind <= WEFT_RUN_DELETE ? kinds[run->kind] : kind, (number)run->agent,
+             run->kind <= WEFT_RUN_UNDELETE ? kinds[run->kind] : kind, (number)run->agent,
              (number)run->seq, (number)run->lamport, run->length, target);
-    if (run->kind == WEFT_RUN_DELETE)
+    if (run->kind == WEFT_RUN_DELETE || run->kind == WEFT_RUN_UNDELETE)
         golden_say(golden, "%s", line);
     else if (run->kind == WEFT_RUN_INSERT)
         golden_say_text(golden, line, (struct span){run->text, run->text_size});

@@ -5,6 +5,7 @@
 
 #include <weft/version.h>
 
+#include "tests/support/deltas.h"
 #include "tests/support/documents.h"
 
 enum { AGENT_A = 7, AGENT_B = 3, AGENT_C = 11 };
@@ -13,7 +14,10 @@ enum { AGENT_A = 7, AGENT_B = 3, AGENT_C = 11 };
 static void edit_some(struct property *property, struct replica *replica, uint64_t edits_max)
 {
     for (uint64_t left = random_between(&property->random, 1, edits_max); left > 0; left--)
-        replica_edit(property, replica, TEXT_MIXED);
+        if (random_permille(&property->random, 150))
+            replica_undelete(property, replica);
+        else
+            replica_edit(property, replica, TEXT_MIXED);
 }
 
 /// All that `doc` holds since an encoded version.
@@ -253,6 +257,74 @@ Test(algebra, a_reader_brings_in_pieces_of_bounded_size_what_a_version_lacks)
         weft_buffer_finish(&version);
         replica_finish(&a);
         replica_finish(&b);
+    }
+}
+
+/// Two delete a word, one of them as two runs; both undelete, one in part. The first is told twice.
+static const struct weft_run undeleting[] = {
+    {.length = 6,
+     .agent = AGENT_A,
+     .lamport = 1,
+     .target = {0, UINT64_MAX},
+     .text = (const uint8_t *)"a word",
+     .text_size = 6},
+    {.kind = WEFT_RUN_DELETE, .length = 4, .agent = AGENT_B, .lamport = 7, .target = {AGENT_A, 2}},
+    {.kind = WEFT_RUN_DELETE,
+     .backward = true,
+     .length = 3,
+     .agent = AGENT_C,
+     .lamport = 7,
+     .target = {AGENT_A, 5}},
+    {.kind = WEFT_RUN_UNDELETE,
+     .length = 4,
+     .agent = AGENT_B,
+     .seq = 4,
+     .lamport = 11,
+     .target = {AGENT_B, 0}},
+    {.kind = WEFT_RUN_UNDELETE,
+     .length = 1,
+     .agent = AGENT_A,
+     .seq = 6,
+     .lamport = 11,
+     .target = {AGENT_C, 1}},
+    {.kind = WEFT_RUN_UNDELETE,
+     .length = 2,
+     .agent = AGENT_C,
+     .seq = 3,
+     .lamport = 11,
+     .target = {AGENT_C, 0}},
+};
+enum { UNDELETING = sizeof(undeleting) / sizeof(undeleting[0]), ORDERS = 720 };
+
+Test(algebra, undeletes_that_come_in_any_order_before_and_after_what_they_cancel_are_the_same)
+{
+    for (uint32_t order = 0; order < ORDERS; order++) {
+        struct weft_doc *doc = NULL;
+        struct weft_run left[UNDELETING];
+        memcpy(left, undeleting, sizeof(left));
+        cr_assert_eq(weft_doc_create(&doc, NULL), WEFT_OK);
+        uint32_t rest = order;
+        for (uint32_t count = UNDELETING; count > 0; rest /= count--) {
+            struct weft_apply_result result;
+            struct weft_buffer delta;
+            uint32_t pick = rest % count;
+            weft_buffer_init(&delta, NULL);
+            delta_of_runs(&delta, &left[pick], 1);
+            for (int twice = 0; twice < 2; twice++)
+                cr_assert_eq(weft_doc_apply(&result, doc, WEFT_APPLY_PARK, delta.data, delta.size),
+                             WEFT_OK);
+            cr_assert_eq(result.runs_invalid, 0);
+            cr_assert_null(weft_doc_check(doc), "%s", weft_doc_check(doc));
+            weft_buffer_finish(&delta);
+            memmove(&left[pick], &left[pick + 1], (count - pick - 1) * sizeof(left[0]));
+        }
+        struct weft_buffer text;
+        weft_buffer_init(&text, NULL);
+        cr_assert_eq(weft_doc_text(&text, doc), WEFT_OK);
+        cr_assert_eq(weft_doc_parked(doc), 0);
+        cr_assert(text.size == 5 && memcmp(text.data, "a wrd", 5) == 0, "order %u", order);
+        weft_buffer_finish(&text);
+        weft_doc_destroy(doc);
     }
 }
 

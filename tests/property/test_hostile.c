@@ -168,7 +168,7 @@ Test(hostile, random_runs_leave_a_sound_document)
                 uint64_t near = weft_doc_next_seq(doc, agent);
                 runs[j] = (struct weft_run){
                     .kind =
-                        (uint8_t)(random_permille(&p.random, 900) ? random_below(&p.random, 2)
+                        (uint8_t)(random_permille(&p.random, 900) ? random_below(&p.random, 3)
                                                                   : random_below(&p.random, 16)),
                     .length = (uint32_t)random_between(&p.random, 1, 5),
                     .agent = agent,

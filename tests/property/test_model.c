@@ -19,6 +19,7 @@ struct world {
     struct weft_buffer old_version; // of someone at some time
     enum text_alphabet alphabet;
     uint64_t next_agent;
+    uint32_t undelete_permille; // after an edit; 0 in some worlds
 };
 
 static void world_init(struct property *property, struct world *world, bool classic)
@@ -27,6 +28,7 @@ static void world_init(struct property *property, struct world *world, bool clas
     world->replica_count = random_between(&property->random, 2, REPLICAS_MAX);
     world->alphabet = (enum text_alphabet)random_below(&property->random, TEXT_ALPHABETS);
     world->next_agent = random_between(&property->random, 1, 1000);
+    world->undelete_permille = random_permille(&property->random, 300) ? 0 : 350;
     weft_buffer_init(&world->old_version, NULL);
     for (size_t i = 0; i < world->replica_count; i++) {
         bool sided = !classic && random_permille(&property->random, 850);
@@ -53,8 +55,11 @@ static void edit(struct property *property, struct world *world)
     if (random_permille(random, 60)) // a new session; the new agent sorts anywhere
         replica_set_agent(property, author, random_next(random) >> 1 | 1);
     uint64_t seq = weft_doc_next_seq(author->doc, author->agent);
-    for (uint64_t left = random_between(random, 1, 3); left > 0; left--)
+    for (uint64_t left = random_between(random, 1, 3); left > 0; left--) {
         replica_edit(property, author, world->alphabet);
+        if (random_permille(random, world->undelete_permille))
+            replica_undelete(property, author);
+    }
     struct weft_buffer *message = &world->messages[world->message_count++];
     weft_buffer_init(message, NULL);
     uint64_t kind = random_below(random, 10);

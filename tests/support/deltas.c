@@ -47,7 +47,7 @@ static uint32_t number_of(struct making *making, uint64_t agent)
 static void put_run(struct making *making, const struct weft_run *run)
 {
     enum { FLAG = 16, ONE = 32, TARGET = 64, AGENT = 128, SEQ = 256, LAMPORT = 512, ROOT = 1024 };
-    bool names = run->kind <= WEFT_RUN_DELETE;
+    bool names = run->kind <= WEFT_RUN_UNDELETE;
     bool root = run->kind == WEFT_RUN_INSERT && run->target.agent == 0;
     uint32_t agent = number_of(making, run->agent);
     uint32_t target = names && !root ? number_of(making, run->target.agent) : agent;
@@ -83,7 +83,7 @@ static void put_run(struct making *making, const struct weft_run *run)
         if (run->backward)
             *touched -= run->length - 1 < *touched ? run->length - 1 : *touched;
     }
-    if (run->kind != WEFT_RUN_DELETE && run->text_size > 0)
+    if ((run->kind == WEFT_RUN_INSERT || !names) && run->text_size > 0)
         put_bytes(&making->text, run->text, run->text_size);
     making->next[agent] = run->seq + run->length;
     if (run->kind == WEFT_RUN_INSERT)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/deltas.h"
 #include "tests/support/oracle.h"
 
 static void note_change(void *context, uint64_t index, uint64_t deleted, const uint8_t *text,
@@ -188,6 +189,51 @@ void replica_edit(struct property *property, struct replica *replica, enum text_
           "a local edit of kind %d is not the edit of a string", (int)kind);
     weft_buffer_finish(&text);
     weft_buffer_finish(&expected);
+}
+
+/// A delete run that is looked for, and what comes before the author's next operation.
+struct undeleting {
+    uint64_t left; // delete runs to pass, counted in arrival order
+    uint64_t count;
+    uint64_t lamport; // greatest of all
+    struct weft_run found;
+};
+
+static bool look_for_delete(void *context, const struct weft_run *run)
+{
+    struct undeleting *undeleting = context;
+    uint64_t last = run->lamport + run->length - 1;
+    undeleting->lamport = last > undeleting->lamport ? last : undeleting->lamport;
+    if (run->kind == WEFT_RUN_DELETE && undeleting->left == undeleting->count++)
+        undeleting->found = *run;
+    return true;
+}
+
+void replica_undelete(struct property *property, struct replica *replica)
+{
+    struct undeleting undeleting = {.left = UINT64_MAX};
+    weft_doc_visit_runs(replica->doc, look_for_delete, &undeleting);
+    if (undeleting.count == 0)
+        return;
+    undeleting = (struct undeleting){.left = random_below(&property->random, undeleting.count)};
+    weft_doc_visit_runs(replica->doc, look_for_delete, &undeleting);
+    const struct weft_run *found = &undeleting.found;
+    uint32_t skipped = (uint32_t)random_below(&property->random, found->length);
+    struct weft_run run = {
+        .kind = WEFT_RUN_UNDELETE,
+        .length = (uint32_t)random_between(&property->random, 1, found->length - skipped),
+        .agent = replica->agent,
+        .seq = weft_doc_next_seq(replica->doc, replica->agent),
+        .lamport = undeleting.lamport + 1,
+        .target = {found->agent, found->seq + skipped},
+    };
+    struct weft_buffer delta;
+    weft_buffer_init(&delta, NULL);
+    delta_of_runs(&delta, &run, 1);
+    struct weft_apply_result result =
+        replica_apply(property, replica->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+    CHECK(property, result.atoms_applied == run.length, "a sound undelete is taken whole");
+    weft_buffer_finish(&delta);
 }
 
 // ------------------------------------------------------------------------------------ replicating

@@ -29,6 +29,9 @@ void replica_restart(const struct property *property, struct replica *replica,
 /// range, replacing the text. Checks the text against the same edit of a naive one.
 void replica_edit(struct property *property, struct replica *replica, enum text_alphabet alphabet);
 
+/// Cancels a part of some delete, of anyone, that the document has; nothing when it has none.
+void replica_undelete(struct property *property, struct replica *replica);
+
 /// Applies a delta that must be sound. @return the result.
 struct weft_apply_result replica_apply(const struct property *property, struct weft_doc *doc,
                                        enum weft_apply_mode mode, const uint8_t *delta,

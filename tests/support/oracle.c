@@ -77,8 +77,37 @@ static void add_delete(struct oracle *oracle, const struct weft_run *run)
          sizeof(*oracle->deletes));
     oracle->deletes = deletes;
     for (uint32_t i = 0; i < run->length; i++)
-        oracle->deletes[oracle->delete_count++] = (struct weft_id){
-            run->target.agent, run->backward ? run->target.seq - i : run->target.seq + i};
+        oracle->deletes[oracle->delete_count++] = (struct oracle_delete){
+            .target = {run->target.agent,
+                       run->backward ? run->target.seq - i : run->target.seq + i},
+            .id = {run->agent, run->seq + i}};
+}
+
+static void add_undelete(struct oracle *oracle, const struct weft_run *run)
+{
+    void *undeletes = oracle->undeletes;
+    grow(&undeletes, &oracle->undelete_capacity, oracle->undelete_count + run->length,
+         sizeof(*oracle->undeletes));
+    oracle->undeletes = undeletes;
+    for (uint32_t i = 0; i < run->length; i++)
+        oracle->undeletes[oracle->undelete_count++] =
+            (struct weft_id){run->target.agent, run->target.seq + i};
+}
+
+/// Drops the deletes that an undelete names; what is left is sorted by target.
+static void cancel_deletes(struct oracle *oracle)
+{
+    size_t left = 0;
+    if (oracle->undelete_count > 0)
+        qsort(oracle->undeletes, oracle->undelete_count, sizeof(*oracle->undeletes), compare_ids);
+    for (size_t i = 0; i < oracle->delete_count; i++)
+        if (oracle->undelete_count == 0 ||
+            bsearch(&oracle->deletes[i].id, oracle->undeletes, oracle->undelete_count,
+                    sizeof(*oracle->undeletes), compare_ids) == NULL)
+            oracle->deletes[left++] = oracle->deletes[i];
+    oracle->delete_count = left;
+    if (left > 0)
+        qsort(oracle->deletes, left, sizeof(*oracle->deletes), compare_ids); // by target, first
 }
 
 static bool add_run(void *context, const struct weft_run *run)
@@ -93,6 +122,8 @@ static bool add_run(void *context, const struct weft_run *run)
         add_insert(oracle, &copy);
     } else if (run->kind == WEFT_RUN_DELETE) {
         add_delete(oracle, &copy);
+    } else if (run->kind == WEFT_RUN_UNDELETE) {
+        add_undelete(oracle, &copy);
     }
     return true;
 }
@@ -111,8 +142,7 @@ struct oracle oracle_collect(const struct weft_doc *doc)
     oracle.text = malloc(oracle.text_capacity + 1);
     assert(oracle.text != NULL);
     weft_doc_visit_runs(doc, add_run, &oracle);
-    if (oracle.delete_count > 0)
-        qsort(oracle.deletes, oracle.delete_count, sizeof(*oracle.deletes), compare_ids);
+    cancel_deletes(&oracle);
     for (size_t i = 0; i < oracle.count; i++)
         oracle.elements[i].deleted =
             oracle.delete_count > 0 &&
@@ -126,6 +156,7 @@ void oracle_finish(struct oracle *oracle)
     free(oracle->elements);
     free(oracle->text);
     free(oracle->deletes);
+    free(oracle->undeletes);
     *oracle = (struct oracle){.elements = NULL};
 }
 

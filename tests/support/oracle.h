@@ -24,14 +24,22 @@ struct oracle_element {
     uint8_t size;
 };
 
+/// One delete atom.
+struct oracle_delete {
+    struct weft_id target; // first: deletes are looked up by it
+    struct weft_id id;
+};
+
 /// Elements in one order or other.
 struct oracle {
     struct oracle_element *elements;
     size_t count, capacity;
     uint8_t *text; // copy of all inserted text
     size_t text_size, text_capacity;
-    struct weft_id *deletes; // targets of all delete atoms
+    struct oracle_delete *deletes; // that no undelete names
     size_t delete_count, delete_capacity;
+    struct weft_id *undeletes; // targets of all undelete atoms
+    size_t undelete_count, undelete_capacity;
 };
 
 /// Takes all operations of `doc`; elements are in its arrival order.

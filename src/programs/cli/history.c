@@ -66,10 +66,13 @@ static bool continues(const struct history_run *last, const struct history_atom 
     if (atom->kind == WEFT_RUN_INSERT)
         return !atom->left && atom->target.agent == last->agent &&
                atom->target.seq == atom->id.seq - 1;
-    if (atom->kind != WEFT_RUN_DELETE || atom->target.agent != last->target.agent)
+    if ((atom->kind != WEFT_RUN_DELETE && atom->kind != WEFT_RUN_UNDELETE) ||
+        atom->target.agent != last->target.agent)
         return false;
     bool forward = atom->target.seq == last->target.seq + last->length;
     bool backward = atom->target.seq + last->length == last->target.seq;
+    if (atom->kind == WEFT_RUN_UNDELETE)
+        return forward;
     return last->length == 1 ? forward || backward : last->backward ? backward : forward;
 }
 
@@ -130,7 +133,7 @@ static struct history_atom atom_of(const struct history_run *run, uint64_t index
             atom.target = (struct weft_id){run->agent, run->seq + index - 1};
         atom.text = text;
         atom.text_size = scalar_size(*text);
-    } else if (run->kind == WEFT_RUN_DELETE) {
+    } else if (run->kind == WEFT_RUN_DELETE || run->kind == WEFT_RUN_UNDELETE) {
         atom.target.seq += run->backward ? (uint64_t)0 - index : index;
     } else if (index == 0) {
         atom.text = text;
@@ -151,7 +154,7 @@ static bool add_weft_run(struct history *history, const struct weft_run *run)
                                 .target = run->target,
                                 .text_offset = history->text.size,
                                 .text_size = run->text_size};
-    if (run->kind != WEFT_RUN_INSERT && run->kind != WEFT_RUN_DELETE)
+    if (run->kind > WEFT_RUN_UNDELETE)
         return add_run(history, &whole) && add_text(history, run->text, run->text_size);
     const uint8_t *text = run->text;
     for (uint64_t i = 0; i < run->length; i++) {
