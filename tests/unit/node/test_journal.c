@@ -277,3 +277,48 @@ Test(journal, every_edit_is_answered_also_without_memory)
         rig_finish_all();
     }
 }
+
+static void flood(struct rig *rig, const char *text)
+{
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "other %d", i);
+        rig_put(rig, name, text);
+    }
+    for (int i = 0; i < 20; i++)
+        rig_wait(rig, 100);
+}
+
+Test(journal, a_damaged_document_does_not_pin_the_journal_and_keeps_its_entries)
+{
+    struct rig *a = rig_start("a", &(struct node_limits){.journal_bytes_max = 1024}, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_put(a, document, "text");
+    rig_mesh(2000);
+    rig_cut(a, b);
+    rig_mesh(100); // both are told
+    flood(a, "text");
+    rig_put(a, document, "text, and more"); // stands in the journal alone
+    rig_restart(a);
+    rig_cut(a, b);
+    cr_assert(sim_store_damage(a->store, STORE_SNAPSHOTS, rig_text(document)));
+    for (int restarted = 0; restarted < 2; restarted++) {
+        rig_put(a, document, "refused");
+        cr_assert_eq(a->response.status, 503);
+        flood(a, restarted ? "text" : "another");
+        cr_assert_leq(node_metrics(a->node)->journal_bytes, 1024);
+        cr_assert_eq(node_metrics(a->node)->journal_kept, 1);
+        cr_assert_eq(sim_store_count(a->store, STORE_JOURNAL),
+                     node_metrics(a->node)->journal_entries + 1);
+        rig_restart(a);
+        rig_cut(a, b);
+    }
+    rig_put(a, document, "refused");
+    a->linked[b->index] = b->linked[a->index] = true;
+    rig_mesh(20000);
+    cr_assert(rig_shows(a, document, "text, and more"));
+    cr_assert(rig_shows(b, document, "text, and more"));
+    cr_assert_eq(sim_store_count(a->store, STORE_JOURNAL), node_metrics(a->node)->journal_entries);
+    rig_restart(a);
+    cr_assert(rig_shows(a, document, "text, and more"));
+}
