@@ -6,6 +6,7 @@
 #include <weft/doc.h>
 #include <weft/memory.h>
 #include <weft/status.h>
+#include <weft/undo.h>
 #include <weft/version.h>
 
 #define WEFT_VERSION_MAJOR 0

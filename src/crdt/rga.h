@@ -152,6 +152,13 @@ struct rga_batch {
 enum weft_status rga_batch_begin(struct rga *rga, const struct rga_batch *batch);
 void rga_batch_end(struct rga *rga);
 
+/// The elements that atoms [first, end) by seq of a delete row name.
+struct covers_range rga_deleted_range(const struct op *op, uint32_t first, uint32_t end);
+
+/// Appends the inverse of the local agent's atoms [first, end), which are here.
+/// @return WEFT_OK, WEFT_LIMIT or WEFT_NO_MEMORY: nothing changed.
+enum weft_status rga_undo(struct rga *rga, uint32_t first, uint32_t end);
+
 /// Applies a run of anyone. What it may need must have been reserved.
 /// @param atoms_out New atoms, when RGA_APPLIED.
 /// @param missing_out An atom that it waits for, when RGA_MISSING.

@@ -78,8 +78,6 @@ struct rga_targets rga_targets_at(struct rga *rga, uint32_t agent, uint32_t seq,
 /// atoms, with lesser Lamport times.
 bool rga_targets_are_valid(struct rga *rga, uint32_t agent, const struct op *op);
 
-/// The elements that atoms [first, end) by seq of a delete row name.
-struct covers_range rga_deleted_range(const struct op *op, uint32_t first, uint32_t end);
 /// Cancels what an undelete names and shows what no delete is left of. Room must have been
 /// reserved.
 void rga_undelete(struct rga *rga, const struct op *op);
