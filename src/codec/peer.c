@@ -9,14 +9,6 @@
 
 // ----------------------------------------------------------------------------------------- lists
 
-static void read_epoch(struct pack_reader *reader, struct weft_epoch *epoch_out)
-{
-    const uint8_t *bytes = pack_read_fixed(reader, WIRE_EPOCH_SIZE);
-    if (bytes) {
-        *epoch_out = wire_epoch_decode(bytes);
-    }
-}
-
 /// An element's array head with `known` elements or more; what is more is passed over by
 /// end_element.
 static uint32_t begin_element(struct pack_reader *reader, uint32_t known)
@@ -67,7 +59,7 @@ static void read_digest(struct pack_reader *reader, struct peer_digest *digest_o
 {
     uint32_t unknown = begin_element(reader, 3);
     digest_out->document = pack_read_str(reader);
-    read_epoch(reader, &digest_out->epoch);
+    wire_read_epoch(reader, &digest_out->epoch);
     const uint8_t *digest = pack_read_fixed(reader, sizeof digest_out->digest.bytes);
     end_element(reader, unknown);
     if (reader->failed || !record_name_valid(digest_out->document)) {
@@ -259,7 +251,7 @@ static void read_question(struct pack_reader *reader, struct peer_message *messa
         break;
     case PEER_PULL_DOCUMENT:
         message->document = pack_read_str(reader);
-        read_epoch(reader, &message->epoch);
+        wire_read_epoch(reader, &message->epoch);
         message->version = pack_read_bin(reader);
         message->bytes_max = pack_read_u32(reader);
         reader->failed |= !record_name_valid(message->document);
@@ -287,7 +279,7 @@ static void read_reply(struct pack_reader *reader, struct peer_message *message)
         break;
     case PEER_DOCUMENT:
         message->more = pack_read_bool(reader);
-        read_epoch(reader, &message->epoch);
+        wire_read_epoch(reader, &message->epoch);
         read_entries(reader, &message->entries);
         break;
     default:
@@ -326,13 +318,6 @@ enum weft_status peer_decode(struct peer_message *message_out, struct span bytes
 
 // -------------------------------------------------------------------------------------- encoding
 
-static void write_epoch(struct pack_writer *writer, const struct weft_epoch *epoch)
-{
-    uint8_t bytes[WIRE_EPOCH_SIZE];
-    wire_epoch_encode(bytes, epoch);
-    pack_bin(writer, (struct span){bytes, sizeof bytes});
-}
-
 void peer_put_feed(struct pack_writer *writer, const struct peer_feed *feed)
 {
     pack_array(writer, 4);
@@ -355,7 +340,7 @@ void peer_put_digest(struct pack_writer *writer, const struct peer_digest *diges
 {
     pack_array(writer, 3);
     pack_str(writer, digest->document);
-    write_epoch(writer, &digest->epoch);
+    wire_put_epoch(writer, &digest->epoch);
     pack_bin(writer, (struct span){digest->digest.bytes, sizeof digest->digest.bytes});
 }
 
@@ -392,7 +377,7 @@ static void begin_question(struct pack_writer *writer, const struct peer_message
         break;
     default:
         pack_str(writer, message->document);
-        write_epoch(writer, &message->epoch);
+        wire_put_epoch(writer, &message->epoch);
         pack_bin(writer, message->version);
         pack_u64(writer, message->bytes_max);
         break;
@@ -413,7 +398,7 @@ static void begin_reply(struct pack_writer *writer, const struct peer_message *m
         break;
     default:
         pack_bool(writer, message->more);
-        write_epoch(writer, &message->epoch);
+        wire_put_epoch(writer, &message->epoch);
         break;
     }
 }

@@ -119,21 +119,6 @@ static bool is_first_epoch(const struct weft_epoch *epoch)
     return epoch->counter == 0 && memcmp(epoch->random, zeros, sizeof zeros) == 0;
 }
 
-static void write_epoch(struct pack_writer *writer, const struct weft_epoch *epoch)
-{
-    uint8_t bytes[WIRE_EPOCH_SIZE];
-    wire_epoch_encode(bytes, epoch);
-    pack_bin(writer, (struct span){bytes, sizeof bytes});
-}
-
-static void read_epoch(struct pack_reader *reader, struct weft_epoch *epoch_out)
-{
-    const uint8_t *bytes = pack_read_fixed(reader, WIRE_EPOCH_SIZE);
-    if (bytes) {
-        *epoch_out = wire_epoch_decode(bytes);
-    }
-}
-
 /// The number of elements of the value's one array; a failure when fewer than `least`.
 static uint32_t read_head(struct pack_reader *reader, uint32_t least)
 {
@@ -162,7 +147,7 @@ enum weft_status record_entry_encode(struct weft_buffer *out, const struct recor
     if (is_first_epoch(&entry->epoch)) {
         pack_nil(&writer);
     } else {
-        write_epoch(&writer, &entry->epoch);
+        wire_put_epoch(&writer, &entry->epoch);
     }
     pack_bin(&writer, entry->delta);
     return pack_writer_end(&writer);
@@ -178,7 +163,7 @@ enum weft_status record_entry_decode(struct record_entry *entry_out, struct span
     entry.sequence = pack_read_u64(&reader);
     entry.document = pack_read_str(&reader);
     if (!pack_take_nil(&reader)) {
-        read_epoch(&reader, &entry.epoch);
+        wire_read_epoch(&reader, &entry.epoch);
     }
     entry.delta = pack_read_bin(&reader);
     if (read_tail(&reader, elements - 6) || !record_name_valid(entry.document)) {
@@ -197,7 +182,7 @@ enum weft_status record_document_encode(struct weft_buffer *out,
 {
     struct pack_writer writer = pack_writer_begin(out);
     pack_array(&writer, 10);
-    write_epoch(&writer, &document->epoch);
+    wire_put_epoch(&writer, &document->epoch);
     pack_u64(&writer, document->through);
     pack_u64(&writer, document->change);
     pack_u64(&writer, document->atoms);
@@ -215,7 +200,7 @@ enum weft_status record_document_decode(struct record_document *document_out, st
     struct pack_reader reader = pack_reader_of(value);
     struct record_document document = {0};
     uint32_t elements = read_head(&reader, 10);
-    read_epoch(&reader, &document.epoch);
+    wire_read_epoch(&reader, &document.epoch);
     document.through = pack_read_u64(&reader);
     document.change = pack_read_u64(&reader);
     document.atoms = pack_read_u64(&reader);
@@ -238,7 +223,7 @@ enum weft_status record_snapshot_encode(struct weft_buffer *out,
 {
     struct pack_writer writer = pack_writer_begin(out);
     pack_array(&writer, 3);
-    write_epoch(&writer, &snapshot->epoch);
+    wire_put_epoch(&writer, &snapshot->epoch);
     pack_bin(&writer, snapshot->structure);
     pack_bin(&writer, snapshot->tombs);
     return pack_writer_end(&writer);
@@ -249,7 +234,7 @@ enum weft_status record_snapshot_decode(struct record_snapshot *snapshot_out, st
     struct pack_reader reader = pack_reader_of(value);
     struct record_snapshot snapshot = {0};
     uint32_t elements = read_head(&reader, 3);
-    read_epoch(&reader, &snapshot.epoch);
+    wire_read_epoch(&reader, &snapshot.epoch);
     snapshot.structure = pack_read_bin(&reader);
     snapshot.tombs = pack_read_bin(&reader);
     if (read_tail(&reader, elements - 3)) {
@@ -263,7 +248,7 @@ enum weft_status record_epoch_encode(struct weft_buffer *out, const struct weft_
 {
     struct pack_writer writer = pack_writer_begin(out);
     pack_array(&writer, 1);
-    write_epoch(&writer, epoch);
+    wire_put_epoch(&writer, epoch);
     return pack_writer_end(&writer);
 }
 
@@ -272,7 +257,7 @@ enum weft_status record_epoch_decode(struct weft_epoch *epoch_out, struct span v
     struct pack_reader reader = pack_reader_of(value);
     struct weft_epoch epoch = {0};
     uint32_t elements = read_head(&reader, 1);
-    read_epoch(&reader, &epoch);
+    wire_read_epoch(&reader, &epoch);
     if (read_tail(&reader, elements - 1)) {
         return WEFT_MALFORMED;
     }

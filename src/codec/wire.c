@@ -65,6 +65,21 @@ struct weft_epoch wire_epoch_decode(const uint8_t bytes[WIRE_EPOCH_SIZE])
     return epoch;
 }
 
+void wire_put_epoch(struct pack_writer *writer, const struct weft_epoch *epoch)
+{
+    uint8_t bytes[WIRE_EPOCH_SIZE];
+    wire_epoch_encode(bytes, epoch);
+    pack_bin(writer, (struct span){bytes, sizeof bytes});
+}
+
+void wire_read_epoch(struct pack_reader *reader, struct weft_epoch *epoch_out)
+{
+    const uint8_t *bytes = pack_read_fixed(reader, WIRE_EPOCH_SIZE);
+    if (bytes) {
+        *epoch_out = wire_epoch_decode(bytes);
+    }
+}
+
 // -------------------------------------------------------------------------------------- decoding
 
 /// Elements that an array of this type has at least, its type included; 0 for an unknown type.
@@ -96,14 +111,6 @@ static uint32_t elements_min(uint32_t type)
         return 7;
     default:
         return 0;
-    }
-}
-
-static void read_epoch(struct pack_reader *reader, struct weft_epoch *epoch_out)
-{
-    const uint8_t *bytes = pack_read_fixed(reader, WIRE_EPOCH_SIZE);
-    if (bytes) {
-        *epoch_out = wire_epoch_decode(bytes);
     }
 }
 
@@ -167,7 +174,7 @@ static void read_from_client(struct pack_reader *reader, struct wire_message *me
         message->name = pack_read_str(reader);
         message->has_epoch = !pack_take_nil(reader);
         if (message->has_epoch) {
-            read_epoch(reader, &message->epoch);
+            wire_read_epoch(reader, &message->epoch);
         }
         message->vector = pack_read_bin(reader);
         message->token = pack_read_bin_or_nil(reader);
@@ -190,7 +197,7 @@ static void read_from_client(struct pack_reader *reader, struct wire_message *me
     case WIRE_ORPHANS:
         message->ref = pack_read_u32(reader);
         message->name = pack_read_str(reader);
-        read_epoch(reader, &message->epoch);
+        wire_read_epoch(reader, &message->epoch);
         read_deltas(reader, message, 1);
         break;
     default:
@@ -212,7 +219,7 @@ static void read_from_node(struct pack_reader *reader, struct wire_message *mess
     case WIRE_JOINED:
         message->ref = pack_read_u32(reader);
         message->room = pack_read_u32(reader);
-        read_epoch(reader, &message->epoch);
+        wire_read_epoch(reader, &message->epoch);
         message->vector = pack_read_bin(reader);
         message->token = pack_read_bin(reader);
         break;
@@ -238,7 +245,7 @@ static void read_from_node(struct pack_reader *reader, struct wire_message *mess
     }
     case WIRE_NEW_EPOCH:
         message->room = pack_read_u32(reader);
-        read_epoch(reader, &message->epoch);
+        wire_read_epoch(reader, &message->epoch);
         break;
     case WIRE_ERROR:
         message->room = pack_read_u32_or_nil(reader, WIRE_NONE);

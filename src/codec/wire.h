@@ -14,6 +14,9 @@
 
 #include "base/bytes.h"
 
+struct pack_reader;
+struct pack_writer;
+
 #define WIRE_VERSION 0
 #define WIRE_SUBPROTOCOL "weft.v1"
 #define WIRE_EPOCH_SIZE 24
@@ -114,5 +117,8 @@ WEFT_MUST_USE enum weft_status wire_encode(struct weft_buffer *out,
 /// The 24 bytes of an epoch as they travel: counter big-endian, then random.
 void wire_epoch_encode(uint8_t bytes_out[WIRE_EPOCH_SIZE], const struct weft_epoch *epoch);
 struct weft_epoch wire_epoch_decode(const uint8_t bytes[WIRE_EPOCH_SIZE]);
+/// The same as a msgpack bin; what is not one fails the reader and leaves `epoch_out` alone.
+void wire_put_epoch(struct pack_writer *writer, const struct weft_epoch *epoch);
+void wire_read_epoch(struct pack_reader *reader, struct weft_epoch *epoch_out);
 
 #endif

@@ -8,7 +8,7 @@
 #include "crdt/tree_impl.h"
 
 enum {
-    HALF = TREE_FANOUT / 2 - 2, // slots that a half-full leaf takes before it may be cut again
+    HALF_LEAF = TREE_FANOUT / 2 - 2, // slots that a half-full leaf takes before it may be cut again
     // Entries in `ids` that cutting a leaf changes: two for each slot that moves.
     IDS_PER_SPLIT = TREE_FANOUT + 2,
 };
@@ -45,7 +45,7 @@ bool tree_grow(struct tree *tree, uint64_t places, uint64_t slots)
 {
     uint64_t leaf_splits;
     uint64_t node_splits = splits_max(&leaf_splits, places, slots, tree->leaves.count,
-                                      tree->nodes.count, tree->height + 1, HALF);
+                                      tree->nodes.count, tree->height + 1, HALF_LEAF);
     if (!pool_reserve(&tree->leaves, leaf_splits + 1) || !pool_reserve(&tree->nodes, node_splits) ||
         !ordmap_reserve(&tree->ids, slots + leaf_splits * IDS_PER_SPLIT))
         return false;

@@ -5,7 +5,7 @@
 
 #include "crdt/tree_impl.h"
 
-enum { HALF = TREE_FANOUT / 2 };
+enum { HALF_FANOUT = TREE_FANOUT / 2 };
 
 // ------------------------------------------------------------------------------- ids and counts
 
@@ -121,9 +121,9 @@ static uint32_t split_node(struct tree *tree, uint32_t index, uint32_t level)
     uint32_t right_index = tree_create_node(tree);
     struct tree_node *left = tree_node(tree, index);
     struct tree_node *right = tree_node(tree, right_index);
-    move_entries(right, 0, left, HALF);
-    right->count = left->count - HALF;
-    left->count = HALF;
+    move_entries(right, 0, left, HALF_FANOUT);
+    right->count = left->count - HALF_FANOUT;
+    left->count = HALF_FANOUT;
     for (uint32_t i = 0; i < right->count; i++)
         *parent_of(tree, right->child[i], level) = right_index;
     return right_index;
@@ -166,10 +166,10 @@ static void insert_half(struct tree *tree, struct half left, struct half right)
             return;
         }
         uint32_t fresh = split_node(tree, parent, level);
-        if (slot < HALF)
+        if (slot < HALF_FANOUT)
             insert_entry(tree, parent, slot + 1, &right, level);
         else
-            insert_entry(tree, fresh, slot + 1 - HALF, &right, level);
+            insert_entry(tree, fresh, slot + 1 - HALF_FANOUT, &right, level);
         const struct tree_node *other = tree_node(tree, fresh);
         left = (struct half){.index = parent, .minima = node_minima(tree, node)};
         right = (struct half){fresh, node_weight(other), node_minima(tree, other)};
@@ -184,12 +184,12 @@ uint32_t tree_split_leaf(struct tree *tree, uint32_t index)
     uint32_t fresh = tree_create_leaf(tree);
     struct tree_leaf *left = tree_leaf(tree, index);
     struct tree_leaf *right = tree_leaf(tree, fresh);
-    uint32_t moved = left->count - HALF;
-    memcpy(right->len, &left->len[HALF], moved * sizeof left->len[0]);
-    memcpy(right->iv, &left->iv[HALF], moved * sizeof left->iv[0]);
-    memcpy(right->op, &left->op[HALF], moved * sizeof left->op[0]);
+    uint32_t moved = left->count - HALF_FANOUT;
+    memcpy(right->len, &left->len[HALF_FANOUT], moved * sizeof left->len[0]);
+    memcpy(right->iv, &left->iv[HALF_FANOUT], moved * sizeof left->iv[0]);
+    memcpy(right->op, &left->op[HALF_FANOUT], moved * sizeof left->op[0]);
     right->count = moved;
-    left->count = HALF;
+    left->count = HALF_FANOUT;
     right->next = left->next;
     right->prev = index;
     left->next = fresh;
@@ -204,7 +204,8 @@ uint32_t tree_split_leaf(struct tree *tree, uint32_t index)
             end += leaf_length(right, ++i);
         tree_assign_ids(tree, iv, end, fresh);
     }
-    insert_half(tree, (struct half){.index = index, .minima = leaf_minima(tree, left, 0, HALF)},
+    insert_half(tree,
+                (struct half){.index = index, .minima = leaf_minima(tree, left, 0, HALF_FANOUT)},
                 (struct half){fresh, leaf_weight(tree, right, 0, moved),
                               leaf_minima(tree, right, 0, moved)});
     return fresh;
@@ -216,9 +217,9 @@ static inline void make_room(struct tree *tree, struct tree_at *at, uint32_t ext
     if (tree_leaf(tree, at->leaf)->count + extra <= TREE_FANOUT)
         return;
     uint32_t fresh = tree_split_leaf(tree, at->leaf);
-    if (at->slot >= HALF) {
+    if (at->slot >= HALF_FANOUT) {
         at->leaf = fresh;
-        at->slot -= HALF;
+        at->slot -= HALF_FANOUT;
     }
 }
 

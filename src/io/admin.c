@@ -298,7 +298,7 @@ void admin_respond(struct admin *admin, struct request_id request,
 
 // ------------------------------------------------------------------------------------------- life
 
-static void accepted(void *context, int fd)
+static void admin_accepted(void *context, int fd)
 {
     struct admin *admin = context;
     http_adopt(admin->http, fd);
@@ -315,7 +315,7 @@ enum weft_status admin_open(struct admin **admin_out, const struct admin_config 
     admin->config = *config;
     struct listener_config listener = {.loop = config->loop,
                                        .listen = config->listen,
-                                       .accepted = accepted,
+                                       .accepted = admin_accepted,
                                        .log = config->log,
                                        .context = admin,
                                        .log_context = config->log_context};

@@ -18,7 +18,7 @@ static bool admit(void *context)
     return now < clients->config.connections_max;
 }
 
-static void accepted(void *context, int fd)
+static void client_accepted(void *context, int fd)
 {
     struct clients *clients = context;
     clients->counts.accepted++;
@@ -46,7 +46,7 @@ enum weft_status clients_open(struct clients **clients_out, const struct clients
                                        .listen = config->listen,
                                        .defer = true,
                                        .admit = admit,
-                                       .accepted = accepted,
+                                       .accepted = client_accepted,
                                        .log = config->log,
                                        .context = clients,
                                        .log_context = config->log_context};

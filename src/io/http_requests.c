@@ -32,8 +32,8 @@ static struct http_requests_slot *find(struct http_requests *requests, struct re
 }
 
 /// There is always a free one: a connection has one request at a time.
-static struct http_requests_slot *take(struct http_requests *requests,
-                                       struct http_connection *connection)
+static struct http_requests_slot *take_slot(struct http_requests *requests,
+                                            struct http_connection *connection)
 {
     assert(requests->first_free < requests->count);
     struct http_requests_slot *slot = &requests->slots[requests->first_free];
@@ -79,7 +79,7 @@ void http_requests_finish(struct http_requests *requests)
 void http_requests_ask(struct http_requests *requests, struct http_connection *connection,
                        const struct node_ask *ask, struct span if_none_match)
 {
-    struct http_requests_slot *slot = take(requests, connection);
+    struct http_requests_slot *slot = take_slot(requests, connection);
     if (if_none_match.size == HTTP_REQUESTS_DIGEST_DIGITS) {
         slot->conditional = true;
         memcpy(slot->if_none_match, if_none_match.data, HTTP_REQUESTS_DIGEST_DIGITS);

@@ -29,7 +29,7 @@ static bool is(struct span path, const char *text)
 }
 
 /// Takes `prefix` off the front. @return whether it was there.
-static bool take(struct span *path, const char *prefix)
+static bool take_prefix(struct span *path, const char *prefix)
 {
     size_t size = strlen(prefix);
     if (path->size < size || memcmp(path->data, prefix, size) != 0) {
@@ -68,9 +68,9 @@ struct http_route http_route_find(struct span path)
         route.kind = HTTP_ROUTE_RECOVERIES;
     } else if (is(path, "/v1/cluster/members")) {
         route.kind = HTTP_ROUTE_MEMBERS;
-    } else if (take(&path, "/v1/docs/")) {
+    } else if (take_prefix(&path, "/v1/docs/")) {
         route = find_document(path);
-    } else if (take(&path, "/v1/recovery/") && path.size > 0 &&
+    } else if (take_prefix(&path, "/v1/recovery/") && path.size > 0 &&
                memchr(path.data, '/', path.size) == NULL) {
         route.kind = HTTP_ROUTE_RECOVERY;
         route.id = path;

@@ -44,7 +44,7 @@ static bool is_exhausted(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void complain(struct listener *listener, int error)
+static void listener_complain(struct listener *listener, int error)
 {
     char details[ADDRESS_TEXT_BYTES + 128];
     char address[ADDRESS_TEXT_BYTES];
@@ -64,7 +64,7 @@ static void become_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     for (int i = 0; i < LISTENER_BITE; i++) {
         if (listener->config.admit != NULL && !listener->config.admit(listener->config.context)) {
-            complain(listener, 0);
+            listener_complain(listener, 0);
             pause_accepting(listener);
             return;
         }
@@ -72,7 +72,7 @@ static void become_readable(uv_poll_t *poll, int status, int events)
         if (fd >= 0) {
             listener->config.accepted(listener->config.context, fd);
         } else if (is_exhausted(errno)) {
-            complain(listener, errno);
+            listener_complain(listener, errno);
             pause_accepting(listener);
             return;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -88,7 +88,7 @@ void listener_start(struct listener *listener)
 
 // --------------------------------------------------------------------------------------- opening
 
-static enum weft_status translate(int error)
+static enum weft_status listener_status(int error)
 {
     switch (error) {
     case EADDRINUSE:
@@ -102,7 +102,7 @@ static enum weft_status translate(int error)
     }
 }
 
-static const char *explain(int error)
+static const char *listener_explain(int error)
 {
     switch (error) {
     case EADDRINUSE:
@@ -164,8 +164,9 @@ static enum weft_status open_socket(int *fd_out, const struct listener_config *c
     int system_error = errno;
     freeaddrinfo(found);
     if (fd < 0) {
-        snprintf(error, error_size, "listen address %s: %s", config->listen, explain(system_error));
-        return translate(system_error);
+        snprintf(error, error_size, "listen address %s: %s", config->listen,
+                 listener_explain(system_error));
+        return listener_status(system_error);
     }
     *fd_out = fd;
     return WEFT_OK;

@@ -23,7 +23,7 @@ static void checked(uv_check_t *check)
     turn(check->data);
 }
 
-static void ticked(uv_timer_t *timer)
+static void loop_ticked(uv_timer_t *timer)
 {
     struct loop *loop = timer->data;
     uint64_t now_ns = uv_hrtime();
@@ -56,7 +56,7 @@ void loop_run(struct loop *loop)
 {
     uv_prepare_start(&loop->prepare, prepared);
     uv_check_start(&loop->check, checked);
-    uv_timer_start(&loop->tick, ticked, LOOP_TICK_MS, LOOP_TICK_MS);
+    uv_timer_start(&loop->tick, loop_ticked, LOOP_TICK_MS, LOOP_TICK_MS);
     loop->ticked_ns = uv_hrtime();
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_prepare_stop(&loop->prepare);

@@ -23,7 +23,7 @@ struct peers {
     int handles; // of the loop, still to be closed
 };
 
-static void ticked(uv_timer_t *timer)
+static void peers_ticked(uv_timer_t *timer)
 {
     struct peers *peers = timer->data;
     peers_bus_tick(&peers->bus);
@@ -34,7 +34,7 @@ static void ticked(uv_timer_t *timer)
 
 // ----------------------------------------------------------------------------------------- opening
 
-static enum weft_status translate(int failed)
+static enum weft_status peers_status(int failed)
 {
     switch (failed) {
     case 0:
@@ -50,8 +50,8 @@ static enum weft_status translate(int failed)
     }
 }
 
-static enum weft_status complain(enum weft_status status, char *error, size_t error_size,
-                                 const char *what, const char *address, const char *why)
+static enum weft_status peers_complain(enum weft_status status, char *error, size_t error_size,
+                                       const char *what, const char *address, const char *why)
 {
     snprintf(error, error_size, "%s address %s: %s", what, address, why);
     return status;
@@ -64,16 +64,18 @@ static enum weft_status check_address(struct peers_address *address_out, const c
     struct span span = {(const uint8_t *)text, strlen(text)};
     struct peers_address address;
     if (!peers_address_parse(&address, span)) {
-        return complain(WEFT_MALFORMED, error, error_size, what, text, "must be tcp://HOST:PORT");
+        return peers_complain(WEFT_MALFORMED, error, error_size, what, text,
+                              "must be tcp://HOST:PORT");
     }
     if (peers_address_is_wildcard(&address)) {
-        return complain(WEFT_MALFORMED, error, error_size, what, text,
-                        "peers must be able to dial it, so it needs a name or address of this "
-                        "machine");
+        return peers_complain(
+            WEFT_MALFORMED, error, error_size, what, text,
+            "peers must be able to dial it, so it needs a name or address of this "
+            "machine");
     }
     if (!keyed && !peers_address_is_loopback(&address)) {
-        return complain(WEFT_LIMIT, error, error_size, what, text,
-                        "a cluster beyond this machine needs a cluster key");
+        return peers_complain(WEFT_LIMIT, error, error_size, what, text,
+                              "a cluster beyond this machine needs a cluster key");
     }
     *address_out = address;
     return WEFT_OK;
@@ -94,8 +96,8 @@ static enum weft_status check_addresses(struct peers_address *gossip_out,
     }
     uint16_t port = gossip_out->port;
     if (port > UINT16_MAX - 2) {
-        return complain(WEFT_MALFORMED, error, error_size, "gossip", gossip,
-                        "there is no port + 2 for pull, say which one to use");
+        return peers_complain(WEFT_MALFORMED, error, error_size, "gossip", gossip,
+                              "there is no port + 2 for pull, say which one to use");
     }
     *pull_out = peers_address_with_port(gossip_out, port == 0 ? 0 : (uint16_t)(port + 2));
     return WEFT_OK;
@@ -108,7 +110,7 @@ enum weft_status peers_check(const char *gossip, const char *pull, bool keyed, c
     return check_addresses(&addresses[0], &addresses[1], gossip, pull, keyed, error, error_size);
 }
 
-static const char *explain(int failed)
+static const char *peers_explain(int failed)
 {
     switch (failed) {
     case NNG_EADDRINUSE:
@@ -126,13 +128,14 @@ static enum weft_status listen_on_both(struct peers *peers, char *error, size_t 
     struct peers_address asked = peers->gossip_address;
     int failed = peers_bus_open(&peers->bus, &peers->base, &peers->gossip_address);
     if (failed != 0) {
-        return complain(translate(failed), error, error_size, "gossip", asked.text,
-                        explain(failed));
+        return peers_complain(peers_status(failed), error, error_size, "gossip", asked.text,
+                              peers_explain(failed));
     }
     asked = peers->pull_address;
     failed = pull_answer_open(&peers->answer, &peers->base, &peers->pull_address);
     if (failed != 0) {
-        return complain(translate(failed), error, error_size, "pull", asked.text, explain(failed));
+        return peers_complain(peers_status(failed), error, error_size, "pull", asked.text,
+                              peers_explain(failed));
     }
     return WEFT_OK;
 }
@@ -176,7 +179,7 @@ enum weft_status peers_open(struct peers **peers_out, const struct peers_config 
         peers_close(peers);
         return status;
     }
-    uv_timer_start(&peers->tick, ticked, PEERS_TICK_MS, PEERS_TICK_MS);
+    uv_timer_start(&peers->tick, peers_ticked, PEERS_TICK_MS, PEERS_TICK_MS);
     *peers_out = peers;
     return WEFT_OK;
 }

@@ -6,7 +6,7 @@
 
 #include "io/peers_base.h"
 
-static void pipe_begins(nng_pipe pipe, nng_pipe_ev event, void *context)
+static void counted_pipe_begins(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     (void)event;
     struct peers_pipes *pipes = context;
@@ -24,7 +24,7 @@ static void pipe_begins(nng_pipe pipe, nng_pipe_ev event, void *context)
     }
 }
 
-static void pipe_is_gone(nng_pipe pipe, nng_pipe_ev event, void *context)
+static void counted_pipe_is_gone(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     (void)event;
     struct peers_pipes *pipes = context;
@@ -57,8 +57,8 @@ void peers_pipes_init(struct peers_pipes *pipes, struct peers_relay *relay)
 
 void peers_pipes_watch(struct peers_pipes *pipes, nng_socket socket)
 {
-    nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, pipe_begins, pipes);
-    nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, pipe_is_gone, pipes);
+    nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, counted_pipe_begins, pipes);
+    nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, counted_pipe_is_gone, pipes);
 }
 
 uint32_t peers_pipes_cut(struct peers_pipes *pipes, bool ending)

@@ -545,7 +545,7 @@ static void deliver_closing(struct mail *mail, bool live)
     uv_close((uv_handle_t *)&gate->listener, gate_is_closed);
 }
 
-static int translate(int error)
+static int errno_of(int error)
 {
     switch (error) {
     case EADDRINUSE:
@@ -567,14 +567,14 @@ static int make_gate(struct relay_gate **gate_out, const struct sockaddr *addres
     socklen_t bound_size = sizeof bound;
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        return translate(errno);
+        return errno_of(errno);
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, address, size) != 0 || listen(fd, BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&bound, &bound_size) != 0) {
         int error = errno;
         close(fd);
-        return translate(error);
+        return errno_of(error);
     }
     struct relay_gate *gate = calloc(1, sizeof *gate);
     if (gate == NULL) {

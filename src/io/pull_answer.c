@@ -34,7 +34,7 @@ static bool take_question(struct pull_slot *slot, nng_msg *question)
 }
 
 /// nng received a question, or sent a reply, or is closing.
-static void progressed(void *context)
+static void answer_progressed(void *context)
 {
     struct pull_slot *slot = context;
     int result = nng_aio_result(slot->aio);
@@ -133,7 +133,7 @@ int pull_answer_open(struct pull_answer *answer, struct peers_base *base,
             return failed;
         }
         slot->opened = true;
-        if ((failed = nng_aio_alloc(&slot->aio, progressed, slot)) != 0) {
+        if ((failed = nng_aio_alloc(&slot->aio, answer_progressed, slot)) != 0) {
             return failed;
         }
     }

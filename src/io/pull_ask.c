@@ -142,7 +142,7 @@ static void take_reply(struct pull_question *question, nng_msg *reply)
 }
 
 /// nng sent the question, or received the reply, or failed.
-static void progressed(void *context)
+static void ask_progressed(void *context)
 {
     struct pull_question *question = context;
     int result = nng_aio_result(question->aio);
@@ -230,7 +230,7 @@ static enum weft_status send_off(struct pull_ask *ask, struct pull_question *que
         nng_msg_free(message);
         return WEFT_NO_MEMORY;
     }
-    if (nng_aio_alloc(&question->aio, progressed, question) != 0) {
+    if (nng_aio_alloc(&question->aio, ask_progressed, question) != 0) {
         nng_ctx_close(question->context);
         nng_msg_free(message);
         return WEFT_NO_MEMORY;

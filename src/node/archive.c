@@ -287,11 +287,6 @@ static void parts_finish(struct parts *parts)
     weft_buffer_finish(&parts->record);
 }
 
-static struct span span_of(const struct weft_buffer *buffer)
-{
-    return (struct span){buffer->data, buffer->size};
-}
-
 static enum weft_status save_parts(const struct archive *archive, struct span name,
                                    struct weft_doc *doc, struct archive_head *head,
                                    struct parts *parts)
@@ -304,15 +299,15 @@ static enum weft_status save_parts(const struct archive *archive, struct span na
         return status;
     }
     struct weft_doc_stats stats = weft_doc_stats(doc);
-    struct record_snapshot record = {head->epoch, span_of(&parts->structure),
-                                     span_of(&parts->tombs)};
+    struct record_snapshot record = {head->epoch, span_of_buffer(&parts->structure),
+                                     span_of_buffer(&parts->tombs)};
     head->atoms = stats.atoms;
     head->length = stats.length;
     head->text_size = parts->text.size;
     head->structure_size = parts->structure.size + parts->tombs.size;
     status = record_snapshot_encode(&parts->record, &record);
-    status = status ? status : put(archive, STORE_SNAPSHOTS, name, span_of(&parts->record));
-    return status ? status : put(archive, STORE_TEXTS, name, span_of(&parts->text));
+    status = status ? status : put(archive, STORE_SNAPSHOTS, name, span_of_buffer(&parts->record));
+    return status ? status : put(archive, STORE_TEXTS, name, span_of_buffer(&parts->text));
 }
 
 enum weft_status archive_save(const struct archive *archive, struct span name, struct weft_doc *doc,
@@ -327,7 +322,7 @@ enum weft_status archive_save(const struct archive *archive, struct span name, s
     parts_init(&parts, &archive->allocator);
     enum weft_status status = save_parts(archive, name, doc, &next, &parts);
     status = status ? status : put_change(archive, name, &next, through);
-    status = status ? status : put_head(archive, name, &next, span_of(&parts.version));
+    status = status ? status : put_head(archive, name, &next, span_of_buffer(&parts.version));
     parts_finish(&parts);
     if (status == WEFT_OK) {
         *head = next;
@@ -355,7 +350,7 @@ enum weft_status archive_save_epoch(const struct archive *archive, struct span n
     next.wall_ms = wall_ms;
     weft_buffer_init(&value, &archive->allocator);
     enum weft_status status = record_epoch_encode(&value, epoch);
-    status = status ? status : put(archive, STORE_EPOCHS, name, span_of(&value));
+    status = status ? status : put(archive, STORE_EPOCHS, name, span_of_buffer(&value));
     status = status ? status : store->remove(store, STORE_SNAPSHOTS, name);
     status = status ? status : store->remove(store, STORE_TEXTS, name);
     status = status ? status : put_head(archive, name, &next, (struct span){0});
@@ -382,17 +377,12 @@ static bool begins_with(struct span name, struct span prefix)
            (prefix.size == 0 || memcmp(name.data, prefix.data, prefix.size) == 0);
 }
 
-static bool same(struct span a, struct span b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
 static bool list_visit(void *context, struct span key, struct span value)
 {
     struct listing *listing = context;
     struct archive_head head = {0};
     struct record_document record;
-    if (listing->after.size > 0 && same(key, listing->after)) {
+    if (listing->after.size > 0 && span_equal(key, listing->after)) {
         return true;
     }
     if (!begins_with(key, listing->prefix)) {

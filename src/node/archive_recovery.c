@@ -61,11 +61,6 @@ struct recoveries {
     bool stopped;
 };
 
-static bool same(struct span a, struct span b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
 /// Hands over the copy that was summed up, if there is one.
 static bool flush(struct recoveries *recoveries)
 {
@@ -90,11 +85,11 @@ static bool recoveries_visit(void *context, struct span key, struct span value)
         document.size > sizeof recoveries->document) {
         return true;
     }
-    if (recoveries->name.size > 0 && !same(document, recoveries->name)) {
+    if (recoveries->name.size > 0 && !span_equal(document, recoveries->name)) {
         return false; // its own keys come first: the name is followed by a zero
     }
     if (copy->parts > 0 &&
-        (!same(document, copy->document) || weft_epoch_compare(&epoch, &copy->epoch) != 0) &&
+        (!span_equal(document, copy->document) || weft_epoch_compare(&epoch, &copy->epoch) != 0) &&
         !flush(recoveries)) {
         return false;
     }
@@ -150,7 +145,7 @@ static bool rebuild_visit(void *context, struct span key, struct span value)
     struct weft_epoch epoch;
     uint64_t part;
     if (!record_key_recovery_decode(&document, &epoch, &part, key) ||
-        !same(document, rebuild->name) || weft_epoch_compare(&epoch, &rebuild->epoch) != 0) {
+        !span_equal(document, rebuild->name) || weft_epoch_compare(&epoch, &rebuild->epoch) != 0) {
         return false;
     }
     rebuild->parts++;

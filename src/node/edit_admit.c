@@ -26,8 +26,8 @@ void edit_incomplete(struct node *node, struct room *room, const char *reason)
 }
 
 /// Applies an entry's operations. @return Whether the entry counts as held.
-static enum edit_admission apply(struct node *node, struct room *room,
-                                 const struct record_entry *entry)
+static enum edit_admission apply_logged(struct node *node, struct room *room,
+                                        const struct record_entry *entry)
 {
     struct weft_apply_result result = {0};
     enum weft_status status =
@@ -64,7 +64,7 @@ static enum edit_admission admit_to_room(struct node *node, struct room *room, s
         epoch_keep_apart(node, room, &entry->epoch, entry->delta);
     }
     if (order >= 0 && entry->kind == RECORD_DELTA) {
-        enum edit_admission admission = apply(node, room, entry);
+        enum edit_admission admission = apply_logged(node, room, entry);
         if (admission != EDIT_ADMITTED) {
             return admission;
         }

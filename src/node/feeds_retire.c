@@ -42,7 +42,7 @@ bool feeds_crowded(const struct node *node)
     return node->feed_count > FEEDS_KEPT && node->feed_count >= node->feeds_due;
 }
 
-static void note_successors(struct node *node)
+static void find_successors(struct node *node)
 {
     for (uint32_t i = 0; i < node->feed_count; i++) {
         node->feeds[i]->successor = NULL;
@@ -139,7 +139,7 @@ void feeds_retire(struct node *node)
     if (node->away) {
         return; // it names feeds
     }
-    note_successors(node);
+    find_successors(node);
     take_out_empty(node);
     uint32_t left = 0;
     for (uint32_t i = 0; i < node->feed_count; i++) {

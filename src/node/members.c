@@ -11,7 +11,7 @@
 #define LIVES_MAX 8U          // earlier ones of a member that are looked for among the others
 #define DIAL_ANYWAY_BEATS 5U  // a member that should dial and does not is dialed
 
-static void copy_text(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
+static void copy_cut(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
 {
     size_t size = text.size < PEER_NAME_BYTES_MAX ? text.size : PEER_NAME_BYTES_MAX;
     if (size) {
@@ -110,7 +110,7 @@ static void dial_seeds(struct node *node)
 static enum weft_status add_seed(struct node *node, struct span address)
 {
     char text[PEER_NAME_BYTES_MAX + 1];
-    copy_text(text, address);
+    copy_cut(text, address);
     if (!text[0] || find_seed(node, text) || node->seed_count == MEMBERS_MAX ||
         address.size > PEER_NAME_BYTES_MAX) {
         return WEFT_OK;
@@ -316,8 +316,8 @@ static struct member *hear_of(struct node *node, const struct peer_member *known
     }
     struct member *member = add_member(node, known->incarnation);
     if (member) {
-        copy_text(member->name, known->name);
-        copy_text(member->gossip_address, known->gossip_address);
+        copy_cut(member->name, known->name);
+        copy_cut(member->gossip_address, known->gossip_address);
         note_dialing(node, member);
         link_pipes(node, member);
         node->members_dirty = true;
@@ -353,10 +353,10 @@ static void update(struct node *node, struct member *member, const struct peer_m
         hang_up(node, member);
         node->members_dirty = true;
     }
-    copy_text(member->name, message->name);
-    copy_text(member->gossip_address, message->gossip_address);
-    copy_text(member->pull_address, message->pull_address);
-    copy_text(member->client_address, message->client_address);
+    copy_cut(member->name, message->name);
+    copy_cut(member->gossip_address, message->gossip_address);
+    copy_cut(member->pull_address, message->pull_address);
+    copy_cut(member->client_address, message->client_address);
     member->flags = message->flags;
     member->heard_ms = node->now_ms;
     if (moved) {

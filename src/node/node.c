@@ -61,11 +61,6 @@ enum weft_status node_grow(struct node *node, void *items_pointer, uint32_t *cap
     return WEFT_OK;
 }
 
-bool span_equal(struct span a, struct span b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
 void node_log(struct node *node, enum node_log_level level, const char *event, const char *details,
               ...)
 {
@@ -127,7 +122,7 @@ static void set_limits(struct node *node, const struct node_limits *asked)
     }
 }
 
-static bool copy_text(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
+static bool take_name(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
 {
     if (text.size > PEER_NAME_BYTES_MAX || !pack_is_utf8(text)) {
         return false;
@@ -176,10 +171,10 @@ static enum weft_status set_name(struct node *node, struct span given)
     if (status && status != WEFT_NOT_FOUND) {
         return status;
     }
-    if (given.size > 0 && !copy_text(node->name, given)) {
+    if (given.size > 0 && !take_name(node->name, given)) {
         return WEFT_MALFORMED;
     }
-    if (given.size == 0 && stored.size > 0 && !copy_text(node->name, stored)) {
+    if (given.size == 0 && stored.size > 0 && !take_name(node->name, stored)) {
         return WEFT_MALFORMED;
     }
     if (given.size == 0 && stored.size == 0) {
@@ -226,9 +221,9 @@ static void init(struct node *node, const struct node_config *config)
 
 static enum weft_status open_store(struct node *node, const struct node_config *config)
 {
-    if (!copy_text(node->gossip_address, config->gossip_address) ||
-        !copy_text(node->pull_address, config->pull_address) ||
-        !copy_text(node->client_address, config->client_address)) {
+    if (!take_name(node->gossip_address, config->gossip_address) ||
+        !take_name(node->pull_address, config->pull_address) ||
+        !take_name(node->client_address, config->client_address)) {
         return WEFT_MALFORMED;
     }
     enum weft_status status = check_format(node);

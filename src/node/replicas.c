@@ -90,7 +90,7 @@ uint32_t replicas_count(const struct node *node, uint64_t sequence, uint64_t bar
 // -------------------------------------------------------------------------------------
 // subscriptions
 
-static void list_append(struct node *node, struct subscription *subscription)
+static void waiting_append(struct node *node, struct subscription *subscription)
 {
     if (subscription->in_awaiting) {
         return;
@@ -106,7 +106,7 @@ static void list_append(struct node *node, struct subscription *subscription)
     node->awaiting_last = subscription;
 }
 
-static void list_remove(struct node *node, struct subscription *subscription)
+static void waiting_remove(struct node *node, struct subscription *subscription)
 {
     if (!subscription->in_awaiting) {
         return;
@@ -126,7 +126,7 @@ static void list_remove(struct node *node, struct subscription *subscription)
 
 void replicas_drop(struct node *node, struct subscription *subscription)
 {
-    list_remove(node, subscription);
+    waiting_remove(node, subscription);
 }
 
 void replicas_keep(struct node *node, uint64_t *barrier)
@@ -160,7 +160,7 @@ static void check(struct node *node, struct subscription *subscription)
     subscription->wait_count -= (uint8_t)done;
     subscription_ack(node, subscription);
     if (subscription->wait_count == 0) {
-        list_remove(node, subscription);
+        waiting_remove(node, subscription);
     }
 }
 
@@ -189,7 +189,7 @@ void replicas_expect(struct node *node, struct subscription *subscription, uint6
     } else {
         subscription->waits[subscription->wait_count++] = wait;
     }
-    list_append(node, subscription);
+    waiting_append(node, subscription);
     check(node, subscription);
 }
 

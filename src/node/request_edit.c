@@ -130,7 +130,7 @@ static enum weft_status was_created_so(struct node *node, struct room *room, str
     return order == WEFT_ORDER_EQUAL || order == WEFT_ORDER_BEFORE ? WEFT_OK : WEFT_CONFLICT;
 }
 
-static enum weft_status create(struct node *node, struct room *room, struct span text)
+static enum weft_status create_text(struct node *node, struct room *room, struct span text)
 {
     if (weft_doc_stats(room->doc).atoms > 0) {
         return was_created_so(node, room, text);
@@ -166,7 +166,7 @@ static enum weft_status put(struct room *room, uint64_t agent, struct span text)
     return replace(room, agent, text);
 }
 
-static enum weft_status apply(struct node *node, struct request *request, struct room *room)
+static enum weft_status apply_edit(struct node *node, struct request *request, struct room *room)
 {
     const struct node_ask *ask = &request->ask;
     uint64_t agent = ask->agent ? ask->agent : node->agent;
@@ -177,7 +177,7 @@ static enum weft_status apply(struct node *node, struct request *request, struct
     case NODE_ASK_PATCH:
         return ask->json ? patch(room, agent, ask->body) : put(room, agent, ask->body);
     case NODE_ASK_CREATE:
-        return create(node, room, ask->body);
+        return create_text(node, room, ask->body);
     default:
         next = epoch_next(node, room);
         return weft_doc_stats(room->doc).atoms == 0 ? WEFT_NOT_FOUND
@@ -264,7 +264,7 @@ void request_edit(struct node *node, struct request *request)
     request->created = before == 0 && request->ask.verb != NODE_ASK_DELETE;
     request->status = request->created ? 201 : 200;
     node->metrics.deltas_received++;
-    status = apply(node, request, room);
+    status = apply_edit(node, request, room);
     uint64_t after = weft_doc_stats(room->doc).atoms;
     request->repeated = request->ask.verb != NODE_ASK_DELETE && after == before;
     if (status && after > before) {

@@ -170,8 +170,8 @@ enum weft_status room_open(struct node *node, struct span name, struct room **ro
 // -------------------------------------------------------------------------------------------
 // keeping
 
-static void list_remove(struct room **first, struct room **last, struct room *room,
-                        size_t next_offset)
+static void rooms_remove(struct room **first, struct room **last, struct room *room,
+                         size_t next_offset)
 {
     struct room **next = (struct room **)(void *)((uint8_t *)room + next_offset);
     struct room **previous = next + 1;
@@ -189,8 +189,8 @@ static void list_remove(struct room **first, struct room **last, struct room *ro
     *previous = NULL;
 }
 
-static void list_append(struct room **first, struct room **last, struct room *room,
-                        size_t next_offset)
+static void rooms_append(struct room **first, struct room **last, struct room *room,
+                         size_t next_offset)
 {
     struct room **next = (struct room **)(void *)((uint8_t *)room + next_offset);
     *next = NULL;
@@ -239,9 +239,9 @@ void room_settle(struct node *node, struct room *room)
     if (idle && !room->in_idle && is_empty(room)) {
         list_prepend(&node->idle_first, &node->idle_last, room, IDLE); // it goes first
     } else if (idle && !room->in_idle) {
-        list_append(&node->idle_first, &node->idle_last, room, IDLE);
+        rooms_append(&node->idle_first, &node->idle_last, room, IDLE);
     } else if (!idle && room->in_idle) {
-        list_remove(&node->idle_first, &node->idle_last, room, IDLE);
+        rooms_remove(&node->idle_first, &node->idle_last, room, IDLE);
     }
     room->in_idle = idle;
 }
@@ -264,10 +264,10 @@ void room_destroy(struct node *node, struct room *room)
     struct document *document = room->document;
     assert(is_idle(room));
     if (room->in_idle) {
-        list_remove(&node->idle_first, &node->idle_last, room, IDLE);
+        rooms_remove(&node->idle_first, &node->idle_last, room, IDLE);
     }
     if (room->in_quiet) {
-        list_remove(&node->quiet_first, &node->quiet_last, room, QUIET);
+        rooms_remove(&node->quiet_first, &node->quiet_last, room, QUIET);
     }
     room_unload(node, room);
     while (room->ring_first < room->ring_end) {
@@ -325,9 +325,9 @@ void room_changed(struct node *node, struct room *room)
     room->point = NULL;
     room->changed_ms = node->now_ms;
     if (room->in_quiet) {
-        list_remove(&node->quiet_first, &node->quiet_last, room, QUIET);
+        rooms_remove(&node->quiet_first, &node->quiet_last, room, QUIET);
     }
-    list_append(&node->quiet_first, &node->quiet_last, room, QUIET);
+    rooms_append(&node->quiet_first, &node->quiet_last, room, QUIET);
     room->in_quiet = true;
     measure(node, room);
 }
@@ -351,13 +351,13 @@ void room_tell_quiet(struct node *node)
         if (node->now_ms - room->changed_ms < ROOM_QUIET_MS) {
             return;
         }
-        list_remove(&node->quiet_first, &node->quiet_last, room, QUIET);
+        rooms_remove(&node->quiet_first, &node->quiet_last, room, QUIET);
         room->in_quiet = false;
         if (!room->doc) {
             continue;
         }
         if (!room_clean(room)) {
-            list_append(&node->quiet_first, &node->quiet_last, room, QUIET);
+            rooms_append(&node->quiet_first, &node->quiet_last, room, QUIET);
             room->in_quiet = true;
             room->changed_ms = node->now_ms; // again after its commit
             continue;

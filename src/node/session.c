@@ -12,7 +12,7 @@
 // ---------------------------------------------------------------------------------------------
 // lists
 
-static void list_append(struct node *node, struct client_list *list, uint32_t slot)
+static void clients_append(struct node *node, struct client_list *list, uint32_t slot)
 {
     struct client *client = &node->clients[slot];
     client->next = NO_SLOT;
@@ -25,7 +25,7 @@ static void list_append(struct node *node, struct client_list *list, uint32_t sl
     list->last = slot;
 }
 
-static void list_remove(struct node *node, struct client_list *list, uint32_t slot)
+static void clients_remove(struct node *node, struct client_list *list, uint32_t slot)
 {
     const struct client *client = &node->clients[slot];
     if (client->previous != NO_SLOT) {
@@ -132,7 +132,7 @@ void session_opened(struct node *node, struct client_id id)
     assert(client->state == CLIENT_FREE);
     *client = (struct client){
         .generation = id.generation, .state = CLIENT_GREETING, .seen_ms = node->now_ms};
-    list_append(node, &node->greeting, id.slot);
+    clients_append(node, &node->greeting, id.slot);
     node->metrics.clients++;
     if (node->draining) {
         session_close(node, id, WIRE_DRAINING);
@@ -163,7 +163,7 @@ void session_closed(struct node *node, struct client_id id)
     drop_backlog(node, client);
     unblock(node, id.slot);
     if (client->state != CLIENT_CLOSING) {
-        list_remove(node, list_of(node, client), id.slot);
+        clients_remove(node, list_of(node, client), id.slot);
     }
     client->state = CLIENT_FREE;
     node->metrics.clients--;
@@ -175,7 +175,7 @@ void session_close(struct node *node, struct client_id id, uint32_t code)
     if (!client || client->state == CLIENT_CLOSING) {
         return;
     }
-    list_remove(node, list_of(node, client), id.slot);
+    clients_remove(node, list_of(node, client), id.slot);
     client->state = CLIENT_CLOSING;
     drop_backlog(node, client);
     if (code < 4500) {

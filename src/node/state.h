@@ -562,10 +562,5 @@ __attribute__((format(printf, 4, 5))) void node_log(struct node *node, enum node
 uint64_t node_random(struct node *node);
 /// An agent id for edits that are made here.
 uint64_t node_agent(struct node *node);
-static inline struct span span_of_buffer(const struct weft_buffer *buffer)
-{
-    return (struct span){buffer->data, buffer->size};
-}
-bool span_equal(struct span a, struct span b);
 
 #endif

@@ -29,7 +29,7 @@ static struct store_lmdb *must_open(const char *path)
     return store;
 }
 
-static void commit(struct store_lmdb *store)
+static void commit_well(struct store_lmdb *store)
 {
     struct store *port = store_lmdb_port(store);
     uint64_t group;
@@ -68,12 +68,12 @@ static void write_varied(const char *path)
         }
         for (unsigned t = 0; t < STORE_TABLE_COUNT; t++)
             put_sized(port, t, "one", 40 + round);
-        commit(store);
+        commit_well(store);
     }
     for (unsigned i = 0; i < 3; i++) {
         snprintf(key, sizeof(key), "snapshot %u", i);
         cr_assert_eq(port->remove(port, STORE_SNAPSHOTS, text_span(key)), WEFT_OK);
-        commit(store);
+        commit_well(store);
     }
     store_lmdb_close(store);
 }
@@ -453,11 +453,11 @@ Test(store_damage, a_file_without_its_unused_end_is_whole)
     // With free pages at hand, all that is written fits in front of them.
     for (unsigned i = 0; i < 6; i++) {
         put_sized(port, STORE_SNAPSHOTS, "a", 100000 - 1000 * i);
-        commit(store);
+        commit_well(store);
     }
     put_sized(port, STORE_TEXTS, "short-lived", 1 << 20);
     cr_assert_eq(port->remove(port, STORE_TEXTS, text_span("short-lived")), WEFT_OK);
-    commit(store);
+    commit_well(store);
     struct store_lmdb_stats stats;
     store_lmdb_stats(store, &stats);
     store_lmdb_close(store);
@@ -466,7 +466,7 @@ Test(store_damage, a_file_without_its_unused_end_is_whole)
     cr_expect_eq(verify(path, &content), WEFT_OK, "%s", error);
     store = must_open(path);
     put_sized(store_lmdb_port(store), STORE_TEXTS, "more", 300000);
-    commit(store);
+    commit_well(store);
     store_lmdb_close(store);
     cr_expect_eq(verify(path, &content), WEFT_OK, "%s", error);
     remove_directory(path);
@@ -493,7 +493,7 @@ Test(store_damage, a_record_whose_bits_changed_is_never_handed_out)
         snprintf(text, sizeof(text), "<value of table %u>", t);
         store_put(store_lmdb_port(store), t, "k", text);
     }
-    commit(store);
+    commit_well(store);
     store_lmdb_close(store);
     for (unsigned t = 0; t < STORE_TABLE_COUNT; t++) {
         size_t size = file_size(name);
@@ -660,7 +660,7 @@ Test(store_damage, a_creation_that_was_cut_short_is_begun_anew)
         cr_expect_eq(open_store(&store, path, true), WEFT_NOT_FOUND, "%s", error);
         store = must_open(path);
         store_put(store_lmdb_port(store), STORE_META, "k", "v");
-        commit(store);
+        commit_well(store);
         store_lmdb_close(store);
         struct content content;
         cr_expect_eq(verify(path, &content), WEFT_OK, "%s", error);

@@ -10,11 +10,6 @@
 
 typedef unsigned long long number;
 
-static struct span span_of(const struct weft_buffer *buffer)
-{
-    return (struct span){buffer->data, buffer->size};
-}
-
 Test(golden, version_vectors)
 {
     struct golden golden;
@@ -34,7 +29,7 @@ Test(golden, version_vectors)
         }
         cr_assert_eq(status, WEFT_NOT_FOUND, "%s", golden.name);
         golden_check_said(&golden);
-        golden_check_bytes(&golden, "bytes", span_of(&encoded));
+        golden_check_bytes(&golden, "bytes", span_of_buffer(&encoded));
     }
     golden_close(&golden, 3);
     weft_buffer_finish(&encoded);
@@ -91,10 +86,10 @@ static void say_document(struct golden *golden, struct weft_doc *doc)
     weft_doc_visit_runs(doc, say_run, golden);
     weft_doc_visit_spans(doc, say_span, golden);
     cr_assert_eq(weft_doc_text(&buffer, doc), WEFT_OK);
-    golden_say_text(golden, "text", span_of(&buffer));
+    golden_say_text(golden, "text", span_of_buffer(&buffer));
     buffer.size = 0;
     cr_assert_eq(weft_doc_version(&buffer, doc), WEFT_OK);
-    golden_say_hex(golden, "version", span_of(&buffer));
+    golden_say_hex(golden, "version", span_of_buffer(&buffer));
     cr_assert_eq(weft_doc_digest(&digest, doc), WEFT_OK);
     golden_say_hex(golden, "digest", (struct span){digest.bytes, sizeof digest.bytes});
     weft_buffer_finish(&buffer);
@@ -105,7 +100,7 @@ static void check_delta(const struct golden *golden, const char *key, const stru
     struct weft_buffer delta;
     weft_buffer_init(&delta, NULL);
     cr_assert_eq(weft_doc_delta_since(&delta, doc, NULL, 0), WEFT_OK);
-    golden_check_bytes(golden, key, span_of(&delta));
+    golden_check_bytes(golden, key, span_of_buffer(&delta));
     weft_buffer_finish(&delta);
 }
 
@@ -151,7 +146,7 @@ Test(golden, snapshots)
             weft_buffer_init(&parts[i], NULL);
         cr_assert_eq(weft_doc_snapshot(&parts[0], &parts[1], &parts[2], doc), WEFT_OK);
         for (int i = 0; i < 3; i++) {
-            golden_check_bytes(&golden, keys[i], span_of(&parts[i]));
+            golden_check_bytes(&golden, keys[i], span_of_buffer(&parts[i]));
             weft_buffer_finish(&parts[i]);
         }
         weft_doc_destroy(doc);

@@ -413,11 +413,6 @@ static enum weft_order compare(struct sim_room *room, struct span a, struct span
     return order;
 }
 
-static struct span span_of(const struct weft_buffer *buffer)
-{
-    return (struct span){buffer->data, buffer->size};
-}
-
 static void set_buffer(struct sim_room *room, struct weft_buffer *buffer, struct span bytes)
 {
     buffer->size = 0;
@@ -514,13 +509,13 @@ static void on_point(struct sim_room *room, const struct wire_message *message, 
     struct world *world = world_of(room);
     struct weft_buffer version;
     struct weft_digest digest = {{0}};
-    if (compare(room, span_of(&room->node_version), message->vector) > WEFT_ORDER_BEFORE)
+    if (compare(room, span_of_buffer(&room->node_version), message->vector) > WEFT_ORDER_BEFORE)
         world_fail(world, "client %u document %u: the version of a POINT went backwards",
                    room->client->index, room->document);
     weft_buffer_init(&version, NULL);
     append_version(room, &version);
     must(room, weft_doc_digest(&digest, room->doc), "weft_doc_digest");
-    enum weft_order order = compare(room, span_of(&version), message->vector);
+    enum weft_order order = compare(room, span_of_buffer(&version), message->vector);
     bool equal = memcmp(&digest, &message->digest, sizeof(digest)) == 0;
     weft_buffer_finish(&version);
     if (order == WEFT_ORDER_BEFORE || order == WEFT_ORDER_CONCURRENT)

@@ -12,7 +12,7 @@
 
 enum {
     KEY_BYTES_MAX = 511,
-    GROUP_SLOTS = STORE_GROUPS_MAX + 1,
+    SIM_GROUP_SLOTS = STORE_GROUPS_MAX + 1,
 };
 
 struct record {
@@ -63,7 +63,7 @@ struct sim_store {
     bool view_open;
     bool view_frozen;
 
-    struct group groups[GROUP_SLOTS]; // the open one, then those under way, oldest first
+    struct group groups[SIM_GROUP_SLOTS]; // the open one, then those under way, oldest first
     unsigned pending;
     struct completion completions[STORE_GROUPS_MAX];
     unsigned completion_count;
@@ -422,8 +422,8 @@ bool sim_store_sync(struct sim_store *store)
         store->failing = completion.status;
     group_reset(store, &group);
     store->pending--;
-    memmove(&store->groups[1], &store->groups[2], (GROUP_SLOTS - 2) * sizeof(group));
-    store->groups[GROUP_SLOTS - 1] = group;
+    memmove(&store->groups[1], &store->groups[2], (SIM_GROUP_SLOTS - 2) * sizeof(group));
+    store->groups[SIM_GROUP_SLOTS - 1] = group;
     assert(store->completion_count < STORE_GROUPS_MAX);
     store->completions[store->completion_count++] = completion;
     return true;
@@ -589,7 +589,7 @@ void sim_store_destroy(struct sim_store *store)
 {
     if (store == NULL)
         return;
-    for (unsigned i = 0; i < GROUP_SLOTS; i++)
+    for (unsigned i = 0; i < SIM_GROUP_SLOTS; i++)
         group_finish(store, &store->groups[i]);
     for (unsigned i = 0; i < STORE_TABLE_COUNT; i++) {
         table_finish(store, &store->frozen[i]);
@@ -607,7 +607,7 @@ struct store *sim_store_port(struct sim_store *store)
 void sim_store_crash(struct sim_store *store)
 {
     port_release(&store->port);
-    for (unsigned i = 0; i < GROUP_SLOTS; i++)
+    for (unsigned i = 0; i < SIM_GROUP_SLOTS; i++)
         group_reset(store, &store->groups[i]);
     store->pending = 0;
     store->completion_count = 0;

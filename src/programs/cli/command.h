@@ -52,6 +52,8 @@ int complain(enum exit_code code, const char *format, ...) __attribute__((format
 void remark(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /// The command that complain() names.
 void set_command_name(const char *name);
+/// Milliseconds of a clock that never jumps.
+uint64_t monotonic_ms(void);
 
 // One file each, or two where they belong together.
 extern const struct command serve_command;

@@ -48,18 +48,11 @@ struct playing {
     bool verbose;
 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 // --------------------------------------------------------------------------------------- progress
 
 static void show_progress(struct playing *playing, bool last)
 {
-    uint64_t at_ms = now_ms();
+    uint64_t at_ms = monotonic_ms();
     if (!playing->shows_progress || (!last && at_ms - playing->progress_ms < PROGRESS_MS))
         return;
     struct client_stats stats = client_stats(playing->client);
@@ -108,7 +101,7 @@ static int step(struct playing *playing, uint32_t timeout_ms)
     if (stats.acked_durable + stats.connections != playing->acked ||
         !client_sending(playing->client)) {
         playing->acked = stats.acked_durable + stats.connections;
-        playing->heard_ms = now_ms();
+        playing->heard_ms = monotonic_ms();
     }
     if (!client_sending(playing->client))
         playing->edits_quiet = playing->edits;
@@ -117,7 +110,7 @@ static int step(struct playing *playing, uint32_t timeout_ms)
         return complain(EXIT_REFUSED,
                         "interrupted after %" PRIu64 " edits; %" PRIu64 " of them are on a disk",
                         playing->edits, count_durable(playing));
-    if (now_ms() - playing->heard_ms > STALL_MS)
+    if (monotonic_ms() - playing->heard_ms > STALL_MS)
         return complain(EXIT_UNREACHABLE, "no ack for %d s; last tried %s", STALL_MS / 1000,
                         client_url(playing->client));
     return EXIT_FINE;
@@ -125,13 +118,13 @@ static int step(struct playing *playing, uint32_t timeout_ms)
 
 static int join(struct playing *playing)
 {
-    uint64_t until_ms = now_ms() + JOIN_MS;
-    playing->heard_ms = now_ms();
+    uint64_t until_ms = monotonic_ms() + JOIN_MS;
+    playing->heard_ms = monotonic_ms();
     while (client_stats(playing->client).connections == 0) {
         int code = step(playing, WAIT_MS);
         if (code != EXIT_FINE)
             return code;
-        if (now_ms() > until_ms)
+        if (monotonic_ms() > until_ms)
             return complain(EXIT_UNREACHABLE, "%s: no answer", client_url(playing->client));
     }
     // The node's text, if it has one, has come with the first point.
@@ -170,7 +163,7 @@ static int breathe(struct playing *playing)
     }
     while (code == EXIT_FINE && playing->rate > 0) {
         uint64_t due_ms = playing->begin_ms + playing->edits * 1000 / playing->rate;
-        uint64_t at_ms = now_ms();
+        uint64_t at_ms = monotonic_ms();
         if (at_ms >= due_ms)
             break;
         uint64_t left_ms = due_ms - at_ms;
@@ -213,7 +206,7 @@ static int play(struct playing *playing)
     uint64_t per_step = PATCHES_PER_STEP;
     if (playing->rate > 0 && playing->rate < PATCHES_PER_STEP * 20)
         per_step = playing->rate / 20 + 1;
-    playing->begin_ms = now_ms();
+    playing->begin_ms = monotonic_ms();
     for (uint32_t i = 0; i < playing->trace.txn_count; i++) {
         int code = play_txn(playing, i);
         if (code == EXIT_FINE && playing->edits - breathed_at >= per_step) {
@@ -247,7 +240,7 @@ static int conclude(struct playing *playing)
     struct weft_digest digest;
     char hex[HEX_DIGEST_BYTES];
     struct client_stats stats = client_stats(playing->client);
-    uint64_t took_ms = now_ms() - playing->begin_ms;
+    uint64_t took_ms = monotonic_ms() - playing->begin_ms;
     show_progress(playing, true);
     if (weft_doc_digest(&digest, client_doc(playing->client)) != WEFT_OK)
         return complain(EXIT_REFUSED, "out of memory");

@@ -121,7 +121,7 @@ const struct command config_print_command = {
     .run = run_print,
 };
 
-static int run_check(const struct arguments *arguments)
+static int run_config_check(const struct arguments *arguments)
 {
     struct config *config;
     int code = configure(&config, arguments);
@@ -145,5 +145,5 @@ const struct command config_check_command = {
     .options = options,
     .examples = {"weft config check --config weft.conf", "WEFT_MAX_CLIENTS=1000 weft config check"},
     .configures = true,
-    .run = run_check,
+    .run = run_config_check,
 };

@@ -25,13 +25,6 @@ struct verification {
     bool different;
 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 // ---------------------------------------------------------------------------------------- digests
 
 /// What one node says of a document; an empty digest: it has none.
@@ -64,7 +57,7 @@ static int fetch_digest(struct place *node, const char *name, char digest_out[HE
 static int compare_digests(struct verification *verification, const char *name, size_t *odd_out,
                            char digests[NODES_MAX][HEX_DIGEST_BYTES])
 {
-    uint64_t until_ms = now_ms() + verification->wait_ms;
+    uint64_t until_ms = monotonic_ms() + verification->wait_ms;
     for (;;) {
         *odd_out = 0;
         for (size_t i = 0; i < verification->count; i++) {
@@ -74,7 +67,7 @@ static int compare_digests(struct verification *verification, const char *name, 
             if (*odd_out == 0 && strcmp(digests[i], digests[0]) != 0)
                 *odd_out = i;
         }
-        if (*odd_out == 0 || now_ms() >= until_ms)
+        if (*odd_out == 0 || monotonic_ms() >= until_ms)
             return EXIT_FINE;
         nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
     }

@@ -13,11 +13,6 @@
 #define OWN_ATOMS_MAX 1024 // at most 32 bytes each: one delta of own edits is below any frame limit
 #define READER_BYTES_MIN (32U << 10)
 
-static struct span span_of(const struct weft_buffer *buffer)
-{
-    return (struct span){buffer->data, buffer->size};
-}
-
 // ---------------------------------------------------------------------------------- the ring of
 // sent
 
@@ -245,7 +240,7 @@ static enum weft_status make_piece(struct client *client)
     uint64_t next = weft_doc_next_seq(client->doc, agent);
     bool much = client->flush_own && next - client->sent_seq > OWN_ATOMS_MAX;
     if (client->flush_all || much) {
-        struct span base = span_of(&client->base);
+        struct span base = span_of_buffer(&client->base);
         client->flush_all = false;
         status = weft_delta_reader_create(&client->reader, client->doc, base.data, base.size);
         return status == WEFT_OK ? read_piece(client) : status;
@@ -288,7 +283,7 @@ static bool next_delta(struct client *client, struct wire_message *message)
         return false;
     message->type = WIRE_DELTA;
     message->number = ++client->number;
-    message->deltas[0] = span_of(&client->piece);
+    message->deltas[0] = span_of_buffer(&client->piece);
     message->delta_count = 1;
     note_sent(client);
     return true;
@@ -305,13 +300,13 @@ static void fill_join(struct client *client, struct wire_message *message,
     message->name = client->options.document;
     message->has_epoch = weft_doc_stats(client->doc).atoms > 0;
     message->epoch = weft_doc_epoch(client->doc);
-    message->vector = span_of(version);
+    message->vector = span_of_buffer(version);
 }
 
 /// A piece of what the node did not have of the epoch that is over; after the last a PING.
 static enum weft_status fill_orphans(struct client *client, struct wire_message *message)
 {
-    struct span version = span_of(&client->node_version);
+    struct span version = span_of_buffer(&client->node_version);
     enum weft_status status = WEFT_OK;
     if (client->reader == NULL)
         status = weft_delta_reader_create(&client->reader, client->doc, version.data, version.size);
@@ -328,7 +323,7 @@ static enum weft_status fill_orphans(struct client *client, struct wire_message 
     message->ref = JOIN_REF + 1;
     message->name = client->options.document;
     message->epoch = weft_doc_epoch(client->doc);
-    message->deltas[0] = span_of(&client->piece);
+    message->deltas[0] = span_of_buffer(&client->piece);
     message->delta_count = 1;
     return status;
 }
@@ -356,7 +351,7 @@ static enum weft_status fill_control(struct client *client, struct wire_message 
         status = weft_doc_version(scratch, client->doc);
         message->type = WIRE_SYNC;
         message->room = client->room;
-        message->vector = span_of(scratch);
+        message->vector = span_of_buffer(scratch);
     } else if (client->want_ping) {
         client->want_ping = false;
         message->type = WIRE_PING;

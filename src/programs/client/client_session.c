@@ -8,11 +8,6 @@
 #define JOIN_RETRY_US 500000 // after `behind`: the node pulls the epoch meanwhile
 #define SYNC_RETRY_US 500000 // after an error that passes
 
-static struct span span_of(const struct weft_buffer *buffer)
-{
-    return (struct span){buffer->data, buffer->size};
-}
-
 static bool keep_version(struct client *client, struct span version)
 {
     client->node_version.size = 0;
@@ -100,7 +95,7 @@ static void on_joined(struct client *client, const struct wire_message *message)
     client->stats.connections++;
     if (!keep_version(client, message->vector))
         return;
-    client_send_lacking(client, span_of(&client->node_version));
+    client_send_lacking(client, span_of_buffer(&client->node_version));
     client_notify(client, CLIENT_NOTICE_JOINED, client_url(client));
 }
 
@@ -139,7 +134,7 @@ static void on_point(struct client *client, const struct wire_message *message)
         return;
     if (client->waiting_point) {
         client->waiting_point = false;
-        client_send_lacking(client, span_of(&client->node_version));
+        client_send_lacking(client, span_of_buffer(&client->node_version));
     }
     client_notify(client, CLIENT_NOTICE_POINT, "");
 }

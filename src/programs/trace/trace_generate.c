@@ -171,8 +171,9 @@ static void knowledge_merge(struct generator *generator, struct knowledge *into,
 }
 
 /// Brings what `from` holds into `into`.
-static bool pull(struct generator *generator, struct weft_doc *into, struct knowledge *into_knows,
-                 const struct weft_doc *from, const struct knowledge *from_knows)
+static bool pull_known(struct generator *generator, struct weft_doc *into,
+                       struct knowledge *into_knows, const struct weft_doc *from,
+                       const struct knowledge *from_knows)
 {
     struct weft_buffer *version = &generator->version;
     struct weft_buffer *delta = &generator->delta;
@@ -338,7 +339,7 @@ static bool take_turn(struct generator *generator, uint32_t who)
         return act(generator, who);
     bool online = author->offline_edits == 0;
     if (online && random_permille(random, 800) &&
-        !pull(generator, author->doc, &author->knows, generator->hub, &generator->hub_knows))
+        !pull_known(generator, author->doc, &author->knows, generator->hub, &generator->hub_knows))
         return false;
     if (!act(generator, who))
         return false;
@@ -347,7 +348,8 @@ static bool take_turn(struct generator *generator, uint32_t who)
     else if (random_permille(random, 3))
         author->offline_edits = (uint32_t)random_between(random, 20, 400);
     if (online && random_permille(random, 800))
-        return pull(generator, generator->hub, &generator->hub_knows, author->doc, &author->knows);
+        return pull_known(generator, generator->hub, &generator->hub_knows, author->doc,
+                          &author->knows);
     return true;
 }
 
@@ -387,8 +389,8 @@ static bool write_history(struct generator *generator, uint64_t edits)
     if (generator->hub != NULL) {
         end = generator->hub;
         for (uint32_t i = 0; i < generator->author_count; i++)
-            if (!pull(generator, end, &generator->hub_knows, generator->authors[i].doc,
-                      &generator->authors[i].knows))
+            if (!pull_known(generator, end, &generator->hub_knows, generator->authors[i].doc,
+                            &generator->authors[i].knows))
                 return false;
     }
     generator->delta.size = 0;

@@ -10,6 +10,8 @@
 
 #include "node/frame.h"
 
+const char *const document = "notes";
+
 #define RIG_OF(port, member)                                                                       \
     ((struct rig *)(void *)((uint8_t *)(port)-offsetof(struct rig, member)))
 
@@ -426,11 +428,11 @@ const struct wire_message *rig_take(struct rig *rig, uint32_t slot)
     return message;
 }
 
-uint32_t rig_join(struct rig *rig, uint32_t slot, const char *document)
+uint32_t rig_join(struct rig *rig, uint32_t slot, const char *name)
 {
     rig_send(rig, slot,
              &(struct wire_message){
-                 .type = WIRE_JOIN, .ref = 1, .name = rig_text(document), .vector = rig_text("")});
+                 .type = WIRE_JOIN, .ref = 1, .name = rig_text(name), .vector = rig_text("")});
     rig_settle(rig);
     const struct wire_message *joined = rig_find(rig, slot, WIRE_JOINED);
     cr_assert_not_null(joined);
@@ -451,27 +453,27 @@ void rig_ask(struct rig *rig, const struct node_ask *ask)
     cr_assert_leq(rig->response.count, count + 1, "one answer to each request");
 }
 
-void rig_put(struct rig *rig, const char *document, const char *text)
+void rig_put(struct rig *rig, const char *name, const char *text)
 {
     rig_ask(rig, &(struct node_ask){
-                     .verb = NODE_ASK_PUT, .document = rig_text(document), .body = rig_text(text)});
+                     .verb = NODE_ASK_PUT, .document = rig_text(name), .body = rig_text(text)});
 }
 
-bool rig_shows(struct rig *rig, const char *document, const char *text)
+bool rig_shows(struct rig *rig, const char *name, const char *text)
 {
-    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_TEXT, .document = rig_text(document)});
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_TEXT, .document = rig_text(name)});
     return rig->response.status == 200 && strcmp(rig->response.body, text) == 0;
 }
 
 // ------------------------------------------------------------------------------------------
 // authors
 
-void author_init(struct author *author, const char *document, uint64_t agent)
+void author_init(struct author *author, const char *name, uint64_t agent)
 {
     *author = (struct author){.agent = agent};
     cr_assert_eq(
-        weft_doc_create(&author->doc, &(struct weft_doc_options){.name = (const uint8_t *)document,
-                                                                 .name_size = strlen(document)}),
+        weft_doc_create(&author->doc, &(struct weft_doc_options){.name = (const uint8_t *)name,
+                                                                 .name_size = strlen(name)}),
         WEFT_OK);
     cr_assert_eq(weft_doc_set_agent(author->doc, agent), WEFT_OK);
     weft_buffer_init(&author->delta, NULL);

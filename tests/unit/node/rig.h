@@ -25,6 +25,8 @@
 #define RIG_KEPT_MAX 512 // things of a kind that are kept
 #define RIGS_MAX 4       // nodes of one test
 
+extern const char *const document; // the name of a test's only one
+
 struct rig_bytes {
     uint8_t *data;
     size_t size;
@@ -102,7 +104,7 @@ void rig_greet(struct rig *rig, uint32_t slot, uint32_t replicas);
 /// Its socket takes frames again.
 void rig_unblock(struct rig *rig, uint32_t slot);
 /// Joins, holding nothing, and takes all up to the POINT. @return The room's number.
-uint32_t rig_join(struct rig *rig, uint32_t slot, const char *document);
+uint32_t rig_join(struct rig *rig, uint32_t slot, const char *name);
 /// The next frame that the client got, whatever it is; fails when there is none.
 const struct wire_message *rig_take(struct rig *rig, uint32_t slot);
 /// The next frame of a type; those before it are taken too. NULL: there is none.
@@ -111,9 +113,9 @@ const struct wire_message *rig_find(struct rig *rig, uint32_t slot, enum wire_ty
 // Requests.
 /// Asks, settles, and leaves the answer in rig->response.
 void rig_ask(struct rig *rig, const struct node_ask *ask);
-void rig_put(struct rig *rig, const char *document, const char *text);
+void rig_put(struct rig *rig, const char *name, const char *text);
 /// Whether the document's text, as a request reads it, is this one.
-bool rig_shows(struct rig *rig, const char *document, const char *text);
+bool rig_shows(struct rig *rig, const char *name, const char *text);
 
 // Someone who writes.
 struct author {
@@ -122,7 +124,7 @@ struct author {
     uint32_t number;
     struct weft_buffer delta;
 };
-void author_init(struct author *author, const char *document, uint64_t agent);
+void author_init(struct author *author, const char *name, uint64_t agent);
 void author_finish(struct author *author);
 /// Types at the end and sends the delta.
 void author_type(struct author *author, struct rig *rig, uint32_t slot, uint32_t room,

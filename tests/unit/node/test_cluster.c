@@ -10,8 +10,6 @@
 #include "node/state.h"
 #include "rig.h"
 
-static const char *const document = "notes";
-
 TestSuite(cluster, .fini = rig_finish_all);
 
 static bool same_state(struct rig *a, struct rig *b, const char *name)

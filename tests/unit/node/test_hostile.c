@@ -9,8 +9,6 @@
 #include "rig.h"
 #include "tests/support/deltas.h"
 
-static const char *const document = "notes";
-
 TestSuite(hostile, .fini = rig_finish_all);
 
 /// Hands out every prefix of the bytes, and the bytes with each one changed.

@@ -8,8 +8,6 @@
 #include "node/limits.h"
 #include "rig.h"
 
-static const char *const document = "notes";
-
 TestSuite(journal, .fini = rig_finish_all);
 
 Test(journal, what_was_acked_durable_is_there_after_a_kill)

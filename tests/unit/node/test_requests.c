@@ -9,7 +9,6 @@
 #include "node/limits.h"
 #include "rig.h"
 
-static const char *const document = "notes";
 static const char *const first_epoch = "000000000000000000000000000000000000000000000000";
 
 TestSuite(requests, .fini = rig_finish_all);

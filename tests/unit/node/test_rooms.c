@@ -7,8 +7,6 @@
 #include "node/limits.h"
 #include "rig.h"
 
-static const char *const document = "notes";
-
 TestSuite(rooms, .fini = rig_finish_all);
 
 /// Applies what the slot gets from now on. @return Whether a RESYNC came first.

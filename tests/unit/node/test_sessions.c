@@ -5,8 +5,6 @@
 #include "node/limits.h"
 #include "rig.h"
 
-static const char *const document = "notes";
-
 TestSuite(sessions, .fini = rig_finish_all);
 
 Test(sessions, hello_is_answered_with_the_limits_that_hold)
