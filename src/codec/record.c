@@ -268,15 +268,13 @@ enum weft_status record_epoch_decode(struct weft_epoch *epoch_out, struct span v
 enum weft_status record_feed_encode(struct weft_buffer *out, const struct record_feed *feed)
 {
     struct pack_writer writer = pack_writer_begin(out);
-    pack_array(&writer, feed->retired ? 6 : 5);
+    pack_array(&writer, 6);
     pack_u64(&writer, feed->prefix);
     pack_u64(&writer, feed->continues);
     pack_u64(&writer, feed->continued_to);
     pack_bool(&writer, feed->own);
     pack_u64(&writer, feed->journal_start);
-    if (feed->retired) {
-        pack_bool(&writer, true);
-    }
+    pack_bool(&writer, feed->retired);
     return pack_writer_end(&writer);
 }
 
@@ -290,7 +288,7 @@ enum weft_status record_feed_decode(struct record_feed *feed_out, struct span va
     feed.continued_to = pack_read_u64(&reader);
     feed.own = pack_read_bool(&reader);
     feed.journal_start = pack_read_u64(&reader);
-    feed.retired = elements > 5 && pack_read_bool(&reader);
+    feed.retired = elements > 5 && pack_read_bool(&reader); // the sixth came later
     if (read_tail(&reader, elements > 5 ? elements - 6 : 0)) {
         return WEFT_MALFORMED;
     }

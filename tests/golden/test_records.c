@@ -57,9 +57,9 @@ static enum weft_status feed(struct golden *golden, struct weft_buffer *out, str
 {
     struct record_feed f;
     cr_assert_eq(record_feed_decode(&f, value), WEFT_OK, "%s", golden->name);
-    golden_say(golden, "prefix %llu continues %016llx to %llu own %d journal start %llu",
+    golden_say(golden, "prefix %llu continues %016llx to %llu own %d journal start %llu retired %d",
                (number)f.prefix, (number)f.continues, (number)f.continued_to, f.own,
-               (number)f.journal_start);
+               (number)f.journal_start, f.retired);
     return record_feed_encode(out, &f);
 }
 
