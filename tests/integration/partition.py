@@ -70,6 +70,7 @@ def one_cut(network, cluster, name, seconds):
         for side, editor in enumerate(editors):
             editor.note(f"<{'ab'[side]}{count}>", 0 if count % 2 else editor.replica.length())
             editor.pump(0.05)
+        time.sleep(0.01)
     for editor in editors:
         editor.wait_acked()
     for node in (cluster[1], cluster[2]):
