@@ -71,6 +71,19 @@ bool utf8_count(struct utf8_counts *counts_out, struct span text)
     return true;
 }
 
+bool utf8_is_valid(struct span text)
+{
+    size_t i = 0;
+    while (i < text.size) {
+        bool ascii = i + 8 <= text.size && eight_ascii(text.data + i);
+        size_t size = ascii ? 8 : character_size(text.data + i, text.size - i);
+        if (size == 0)
+            return false;
+        i += size;
+    }
+    return true;
+}
+
 bool utf8_take(uint64_t *size_out, struct span text, uint64_t scalars)
 {
     size_t i = 0;

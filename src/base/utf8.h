@@ -18,6 +18,9 @@ struct utf8_counts {
 /// Checks `text` and counts it. @return false when it is not UTF-8.
 bool utf8_count(struct utf8_counts *counts_out, struct span text);
 
+/// Checks `text` alone.
+bool utf8_is_valid(struct span text);
+
 /// Sizes the first `scalars` characters of bytes that may not be UTF-8.
 /// @return false when they are not, or not so many.
 bool utf8_take(uint64_t *size_out, struct span text, uint64_t scalars);

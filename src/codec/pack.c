@@ -7,6 +7,8 @@
 
 #include <msgpack/pack.h>
 
+#include "base/utf8.h"
+
 enum marker {
     MARKER_FIXMAP = 0x80,
     MARKER_FIXARRAY = 0x90,
@@ -152,34 +154,6 @@ static struct span read_sized(struct pack_reader *reader, uint8_t marker8)
     return bytes;
 }
 
-bool pack_is_utf8(struct span text)
-{
-    const uint8_t *at = text.data;
-    const uint8_t *end = text.size ? at + text.size : at;
-    while (at < end) {
-        if (*at < 0x80) {
-            at++;
-            continue;
-        }
-        unsigned more = *at >= 0xf0 ? 3 : *at >= 0xe0 ? 2 : 1;
-        if (*at < 0xc2 || *at > 0xf4 || (size_t)(end - at) <= more) {
-            return false;
-        }
-        uint8_t low = *at == 0xe0 ? 0xa0 : *at == 0xf0 ? 0x90 : 0x80;
-        uint8_t high = *at == 0xed ? 0x9f : *at == 0xf4 ? 0x8f : 0xbf;
-        if (at[1] < low || at[1] > high) {
-            return false;
-        }
-        for (unsigned i = 2; i <= more; i++) {
-            if ((at[i] & 0xc0) != 0x80) {
-                return false;
-            }
-        }
-        at += more + 1;
-    }
-    return true;
-}
-
 struct span pack_read_str(struct pack_reader *reader)
 {
     if (reader->failed || pack_left(reader) < 1) {
@@ -198,7 +172,7 @@ struct span pack_read_str(struct pack_reader *reader)
     } else {
         text = read_sized(reader, MARKER_STR8);
     }
-    if (!reader->failed && !pack_is_utf8(text)) {
+    if (!reader->failed && !utf8_is_valid(text)) {
         reader->at = before;
         fail(reader);
     }

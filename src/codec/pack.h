@@ -35,9 +35,6 @@ static inline size_t pack_left(const struct pack_reader *reader)
     return (size_t)(reader->end - reader->at);
 }
 
-/// Whether the bytes are UTF-8: shortest forms, no surrogates, nothing past U+10FFFF.
-bool pack_is_utf8(struct span text);
-
 /// Elements of an array; 0 on failure. A count greater than the bytes left is a failure.
 uint32_t pack_read_array(struct pack_reader *reader);
 /// Pairs of a map; 0 on failure. Likewise bounded.

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/endian.h"
+#include "base/utf8.h"
 #include "codec/pack.h"
 #include "codec/wire.h"
 
@@ -13,7 +15,7 @@
 
 bool record_name_valid(struct span name)
 {
-    if (name.size == 0 || name.size > RECORD_NAME_BYTES_MAX || !pack_is_utf8(name)) {
+    if (name.size == 0 || name.size > RECORD_NAME_BYTES_MAX || !utf8_is_valid(name)) {
         return false;
     }
     for (size_t i = 0; i < name.size; i++) {
@@ -36,19 +38,8 @@ static void key_append(struct record_key *key, const void *bytes, size_t size)
 static void key_append_u64(struct record_key *key, uint64_t number)
 {
     uint8_t bytes[8];
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (uint8_t)(number >> (56 - 8 * i));
-    }
+    endian_put_be64(bytes, number);
     key_append(key, bytes, sizeof bytes);
-}
-
-static uint64_t load_u64(const uint8_t *bytes)
-{
-    uint64_t number = 0;
-    for (int i = 0; i < 8; i++) {
-        number = number << 8 | bytes[i];
-    }
-    return number;
 }
 
 struct record_key record_key_u64(uint64_t number)
@@ -84,7 +75,7 @@ bool record_key_u64_decode(uint64_t *number_out, struct span key)
     if (key.size != 8) {
         return false;
     }
-    *number_out = load_u64(key.data);
+    *number_out = endian_get_be64(key.data);
     return true;
 }
 
@@ -93,7 +84,7 @@ bool record_key_change_decode(uint64_t *number_out, struct span *document_out, s
     if (key.size < 9) {
         return false;
     }
-    *number_out = load_u64(key.data);
+    *number_out = endian_get_be64(key.data);
     *document_out = (struct span){key.data + 8, key.size - 8};
     return true;
 }
@@ -107,7 +98,7 @@ bool record_key_recovery_decode(struct span *document_out, struct weft_epoch *ep
     }
     *document_out = (struct span){key.data, key.size - tail};
     *epoch_out = wire_epoch_decode(key.data + key.size - tail + 1);
-    *part_out = load_u64(key.data + key.size - 8);
+    *part_out = endian_get_be64(key.data + key.size - 8);
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/endian.h"
 #include "codec/pack.h"
 
 const char *wire_code_reason(uint32_t code)
@@ -49,18 +50,13 @@ const char *wire_code_reason(uint32_t code)
 
 void wire_epoch_encode(uint8_t bytes_out[WIRE_EPOCH_SIZE], const struct weft_epoch *epoch)
 {
-    for (int i = 0; i < 8; i++) {
-        bytes_out[i] = (uint8_t)(epoch->counter >> (56 - 8 * i));
-    }
+    endian_put_be64(bytes_out, epoch->counter);
     memcpy(bytes_out + 8, epoch->random, sizeof epoch->random);
 }
 
 struct weft_epoch wire_epoch_decode(const uint8_t bytes[WIRE_EPOCH_SIZE])
 {
-    struct weft_epoch epoch = {0};
-    for (int i = 0; i < 8; i++) {
-        epoch.counter = epoch.counter << 8 | bytes[i];
-    }
+    struct weft_epoch epoch = {.counter = endian_get_be64(bytes)};
     memcpy(epoch.random, bytes + 8, sizeof epoch.random);
     return epoch;
 }

@@ -9,7 +9,7 @@
 
 #include <weft/memory.h>
 
-#include "codec/pack.h"
+#include "base/utf8.h"
 #include "codec/wire.h"
 #include "io/admin_metrics.h"
 #include "io/http_origin.h"
@@ -175,7 +175,7 @@ static bool read_parameter(struct http_connection *connection, const struct http
     size_t size = 0;
     if (encoded.size == 0 || encoded.size >= out_size ||
         !http_percent_decode((uint8_t *)out, &size, encoded) || memchr(out, 0, size) != NULL ||
-        !pack_is_utf8((struct span){(uint8_t *)out, size})) {
+        !utf8_is_valid((struct span){(uint8_t *)out, size})) {
         char why[96];
         snprintf(why, sizeof(why), "the parameter %s is missing or malformed", name);
         http_problem(connection, 400, WIRE_BAD_REQUEST, why, NULL);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/endian.h"
 #include "codec/wire.h"
 #include "io/clients_impl.h"
 
@@ -332,9 +333,7 @@ static void write_header(struct frame *frame)
         frame->header_size = 4;
     } else {
         payload[-9] = 127;
-        for (int i = 0; i < 8; i++) {
-            payload[i - 8] = (uint8_t)((uint64_t)frame->size >> (56 - 8 * i));
-        }
+        endian_put_be64(payload - 8, frame->size);
         frame->header_size = 10;
     }
     payload[-frame->header_size] = OPCODE_BINARY;

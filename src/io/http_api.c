@@ -8,7 +8,7 @@
 
 #include <weft/memory.h>
 
-#include "codec/pack.h"
+#include "base/utf8.h"
 #include "codec/wire.h"
 #include "io/http_patch.h"
 #include "io/http_problem.h"
@@ -104,7 +104,7 @@ static struct span decode(struct asking *asking, struct span encoded)
     if (encoded.size == 0) {
         return (struct span){NULL, 0};
     }
-    if (!http_percent_decode(out, &size, encoded) || !pack_is_utf8((struct span){out, size})) {
+    if (!http_percent_decode(out, &size, encoded) || !utf8_is_valid((struct span){out, size})) {
         fail(asking, 400, WIRE_BAD_REQUEST, "names must be percent-encoded UTF-8");
         return (struct span){NULL, 0};
     }
@@ -278,7 +278,7 @@ static void read_put(struct asking *asking)
     if (field.data != NULL && !create) {
         fail(asking, 400, WIRE_BAD_REQUEST, "If-None-Match takes * here");
     }
-    if (!pack_is_utf8(asking->ask.body)) {
+    if (!utf8_is_valid(asking->ask.body)) {
         fail(asking, 400, WIRE_BAD_REQUEST, "the text must be UTF-8");
     }
 }
@@ -290,7 +290,7 @@ static void read_patch(struct asking *asking)
     struct weft_buffer *patch = &asking->api->patch;
     asking->ask.verb = NODE_ASK_PATCH;
     if (http_field_has(type, "text/plain")) {
-        if (!pack_is_utf8(asking->ask.body)) {
+        if (!utf8_is_valid(asking->ask.body)) {
             fail(asking, 400, WIRE_BAD_REQUEST, "the text must be UTF-8");
         }
         return;

@@ -10,6 +10,8 @@
 #include <nng/protocol/bus0/bus.h>
 #include <sodium.h>
 
+#include "base/endian.h"
+
 #define SIZE_BYTES 4                                          // before each broadcast
 #define BODY_BYTES_MAX (PEERS_MESSAGE_BYTES_MAX + SIZE_BYTES) // of one nng message
 #define MAILBOX_BYTES_MAX (16U << 20)   // received, not yet delivered: above, receiving pauses
@@ -231,8 +233,7 @@ static void deliver_message(struct mail *mail, bool live)
     struct peers_bus *bus = message->pipe->bus;
     struct span rest = message->body;
     while (live && !message->pipe->dropped && rest.size >= SIZE_BYTES) {
-        uint32_t size = (uint32_t)rest.data[0] | (uint32_t)rest.data[1] << 8 |
-                        (uint32_t)rest.data[2] << 16 | (uint32_t)rest.data[3] << 24;
+        uint32_t size = endian_get_u32(rest.data);
         if (size > rest.size - SIZE_BYTES) {
             break;
         }
@@ -341,10 +342,7 @@ static size_t measure(const struct bus_waiting *waiting, uint32_t *count_out)
     size_t size = 0;
     uint32_t count = 0;
     while (size < waiting->size) {
-        uint32_t next;
-        const uint8_t *at = waiting->bytes + size;
-        next =
-            (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+        uint32_t next = endian_get_u32(waiting->bytes + size);
         if (size + SIZE_BYTES + next > BODY_BYTES_MAX) {
             break;
         }

@@ -15,6 +15,7 @@
 
 #include <uv.h>
 
+#include "base/endian.h"
 #include "io/peers_base.h"
 
 #define SCRATCH_BYTES (256U << 10)
@@ -199,9 +200,7 @@ static void follow_frames(struct relay_frames *frames, const char *bytes, size_t
         frames->header[frames->header_size++] = (uint8_t)*bytes++;
         size--;
         if (frames->header_size == FRAME_HEADER_BYTES) {
-            for (size_t i = 0; frames->greeted && i < FRAME_HEADER_BYTES; i++) {
-                frames->body_left = frames->body_left << 8 | frames->header[i];
-            }
+            frames->body_left = frames->greeted ? endian_get_be64(frames->header) : 0;
             frames->large = frames->body_left >= LARGE_BYTES;
             frames->greeted = true;
             frames->header_size = 0;

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/endian.h"
 #include "io/store_lmdb.h"
-#include "io/store_lmdb_bytes.h"
 
 enum {
     META_MAGIC = 16,
@@ -61,13 +61,13 @@ enum weft_status store_lmdb_tree_decode(struct store_lmdb_tree *tree_out, struct
         return WEFT_MALFORMED;
     const uint8_t *at = bytes.data;
     struct store_lmdb_tree tree = {
-        .flags = load_u16(at + 4),
-        .depth = load_u16(at + 6),
-        .branch_pages = load_u64(at + 8),
-        .leaf_pages = load_u64(at + 16),
-        .overflow_pages = load_u64(at + 24),
-        .entries = load_u64(at + 32),
-        .root = load_u64(at + 40),
+        .flags = endian_get_u16(at + 4),
+        .depth = endian_get_u16(at + 6),
+        .branch_pages = endian_get_u64(at + 8),
+        .leaf_pages = endian_get_u64(at + 16),
+        .overflow_pages = endian_get_u64(at + 24),
+        .entries = endian_get_u64(at + 32),
+        .root = endian_get_u64(at + 40),
     };
     if (tree.depth > STORE_LMDB_DEPTH_MAX ||
         (tree.depth == 0) != (tree.root == STORE_LMDB_PAGE_NONE))
@@ -94,19 +94,19 @@ static enum weft_status meta_decode(struct store_lmdb_root *root_out, uint32_t *
                                     const uint8_t *page, unsigned index, char *error)
 {
     const char *what = NULL;
-    if (load_u16(page + 10) != page_flag_meta || load_u64(page) != index)
+    if (endian_get_u16(page + 10) != page_flag_meta || endian_get_u64(page) != index)
         what = "is not a meta page";
-    else if (load_u32(page + META_MAGIC) != meta_magic)
+    else if (endian_get_u32(page + META_MAGIC) != meta_magic)
         what = "has a bad magic number";
-    else if (load_u32(page + META_VERSION) != meta_version)
+    else if (endian_get_u32(page + META_VERSION) != meta_version)
         what = "has another data version than LMDB 0.9";
-    else if (!page_bytes_valid(load_u32(page + META_FREE_TREE)))
+    else if (!page_bytes_valid(endian_get_u32(page + META_FREE_TREE)))
         what = "has an impossible page size";
 
     struct store_lmdb_root root = {
-        .map_bytes = load_u64(page + META_MAP_BYTES),
-        .last_page = load_u64(page + META_LAST_PAGE),
-        .transaction = load_u64(page + META_TRANSACTION),
+        .map_bytes = endian_get_u64(page + META_MAP_BYTES),
+        .last_page = endian_get_u64(page + META_LAST_PAGE),
+        .transaction = endian_get_u64(page + META_TRANSACTION),
     };
     struct span free_tree = {page + META_FREE_TREE, TREE_BYTES};
     struct span main_tree = {page + META_MAIN_TREE, TREE_BYTES};
@@ -121,7 +121,7 @@ static enum weft_status meta_decode(struct store_lmdb_root *root_out, uint32_t *
         return WEFT_MALFORMED;
     }
     *root_out = root;
-    *page_bytes_out = load_u32(page + META_FREE_TREE);
+    *page_bytes_out = endian_get_u32(page + META_FREE_TREE);
     return WEFT_OK;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The format record: one number that says how the rest of the file is laid out; see
 // store_lmdb_impl.h and docs/storage-format.md.
+#include "base/endian.h"
 #include "io/store_lmdb.h"
 
 #include <stdio.h>
 
-#include "io/store_lmdb_bytes.h"
 #include "io/store_lmdb_impl.h"
 
 static const uint8_t format_key[] = STORE_LMDB_FORMAT_KEY;
@@ -34,7 +34,7 @@ enum weft_status store_lmdb_format_decode(uint64_t *format_out, struct span fram
         snprintf(error, STORE_LMDB_ERROR_BYTES, "the format record of %.300s is damaged", path);
         return WEFT_MALFORMED;
     }
-    uint32_t format = load_u32(value.data);
+    uint32_t format = endian_get_u32(value.data);
     if (format > STORE_LMDB_FORMAT) {
         snprintf(error, STORE_LMDB_ERROR_BYTES,
                  "%.300s has storage format %u, and this weft reads formats up to %u", path, format,

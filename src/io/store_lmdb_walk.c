@@ -12,6 +12,7 @@
 // leaves, each page used once, and the counts in the tree's root record. So a bit that changes what
 // a search finds is found; one that changes nothing (unused bytes, a separator that still
 // separates) is none.
+#include "base/endian.h"
 #include "io/store_lmdb_file.h"
 
 #include <assert.h>
@@ -23,7 +24,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/store_lmdb_bytes.h"
 #include "io/store_lmdb_record.h"
 
 enum {
@@ -153,14 +153,15 @@ static bool read_page(struct tree_walk *t, uint8_t *bytes, size_t size, uint64_t
 
 static struct node node_at(const struct page *page, unsigned index)
 {
-    const uint8_t *at = page->bytes + load_u16(page->bytes + PAGE_HEADER_BYTES + 2 * (size_t)index);
-    uint16_t key_size = load_u16(at + 6);
+    const uint8_t *at =
+        page->bytes + endian_get_u16(page->bytes + PAGE_HEADER_BYTES + 2 * (size_t)index);
+    uint16_t key_size = endian_get_u16(at + 6);
     const uint8_t *key = at + NODE_HEADER_BYTES;
     return (struct node){
         .key = {key, key_size},
-        .child = load_u32(at) | (uint64_t)load_u16(at + 4) << 32,
-        .size = load_u32(at),
-        .flags = load_u16(at + 4),
+        .child = endian_get_u32(at) | (uint64_t)endian_get_u16(at + 4) << 32,
+        .size = endian_get_u32(at),
+        .flags = endian_get_u16(at + 4),
         .value = key + key_size,
     };
 }
@@ -172,9 +173,10 @@ static size_t node_extent(const struct page *page, size_t offset)
     if (room < NODE_HEADER_BYTES)
         return 0;
     const uint8_t *at = page->bytes + offset;
-    size_t extent = NODE_HEADER_BYTES + (size_t)load_u16(at + 6);
+    size_t extent = NODE_HEADER_BYTES + (size_t)endian_get_u16(at + 6);
     if (page->leaf)
-        extent += (load_u16(at + 4) & STORE_LMDB_LEAF_BIG) != 0 ? 8 : (size_t)load_u32(at);
+        extent +=
+            (endian_get_u16(at + 4) & STORE_LMDB_LEAF_BIG) != 0 ? 8 : (size_t)endian_get_u32(at);
     extent = (extent + 1) & ~(size_t)1;
     return extent <= room ? extent : 0;
 }
@@ -183,12 +185,12 @@ static size_t node_extent(const struct page *page, size_t offset)
 static const char *page_problem(struct page *page, bool leaf)
 {
     const uint8_t *bytes = page->bytes;
-    if (load_u64(bytes) != page->number)
+    if (endian_get_u64(bytes) != page->number)
         return "has another page's number";
-    if (load_u16(bytes + 10) != (leaf ? PAGE_LEAF : PAGE_BRANCH))
+    if (endian_get_u16(bytes + 10) != (leaf ? PAGE_LEAF : PAGE_BRANCH))
         return "is not of the kind it should be";
-    size_t lower = load_u16(bytes + 12);
-    size_t upper = load_u16(bytes + 14);
+    size_t lower = endian_get_u16(bytes + 12);
+    size_t upper = endian_get_u16(bytes + 14);
     if (lower < PAGE_HEADER_BYTES || (lower & 1) != 0 || lower > upper || upper > page->size)
         return "has impossible bounds";
     page->count = (unsigned)(lower - PAGE_HEADER_BYTES) / 2;
@@ -197,7 +199,7 @@ static const char *page_problem(struct page *page, bool leaf)
         return "is empty";
     size_t used = 0;
     for (unsigned i = 0; i < page->count; i++) {
-        size_t offset = load_u16(bytes + PAGE_HEADER_BYTES + 2 * (size_t)i);
+        size_t offset = endian_get_u16(bytes + PAGE_HEADER_BYTES + 2 * (size_t)i);
         if (offset < upper || offset >= page->size || (offset & 1) != 0)
             return "has a node outside of it";
         size_t extent = node_extent(page, offset);
@@ -211,8 +213,8 @@ static const char *page_problem(struct page *page, bool leaf)
 static int compare(const struct tree_walk *t, struct span a, struct span b)
 {
     if (t->numbers) {
-        uint64_t x = load_u64(a.data);
-        uint64_t y = load_u64(b.data);
+        uint64_t x = endian_get_u64(a.data);
+        uint64_t y = endian_get_u64(b.data);
         return (x > y) - (x < y);
     }
     size_t shared = a.size < b.size ? a.size : b.size;
@@ -260,9 +262,9 @@ static bool overflow_sound(struct tree_walk *t, struct store_lmdb_leaf *leaf)
     uint8_t header[PAGE_HEADER_BYTES];
     if (!read_page(t, header, sizeof(header), leaf->overflow_page))
         return false;
-    uint64_t count = load_u32(header + 12);
-    if (load_u64(header) != leaf->overflow_page || load_u16(header + 10) != PAGE_OVERFLOW ||
-        count < needed) {
+    uint64_t count = endian_get_u32(header + 12);
+    if (endian_get_u64(header) != leaf->overflow_page ||
+        endian_get_u16(header + 10) != PAGE_OVERFLOW || count < needed) {
         store_lmdb_walk_damage(t->walk, "page %" PRIu64 " of table %s does not begin a long value",
                                leaf->overflow_page, t->name);
         return false;
@@ -290,7 +292,7 @@ static void visit_leaf(struct tree_walk *t, const struct page *page)
         }
         if ((leaf.flags & STORE_LMDB_LEAF_BIG) != 0) {
             leaf.inline_value = (struct span){NULL, 0};
-            leaf.overflow_page = load_u64(node.value);
+            leaf.overflow_page = endian_get_u64(node.value);
             if (!overflow_sound(t, &leaf))
                 continue;
         }
@@ -416,14 +418,14 @@ struct free_walk {
 /// @param bytes A list: the count, then as many page numbers, descending.
 static void claim_free(struct store_lmdb_walk *walk, const uint8_t *bytes, uint64_t size)
 {
-    uint64_t count = size >= 8 ? load_u64(bytes) : UINT64_MAX;
+    uint64_t count = size >= 8 ? endian_get_u64(bytes) : UINT64_MAX;
     if (count > size / 8 - 1) {
         store_lmdb_walk_damage(walk, "a list of free pages is longer than its record");
         return;
     }
     uint64_t before = UINT64_MAX;
     for (uint64_t i = 1; i <= count; i++) {
-        uint64_t number = load_u64(bytes + 8 * i);
+        uint64_t number = endian_get_u64(bytes + 8 * i);
         bool possible = number >= 2 && number <= walk->root->last_page && number < before;
         before = number;
         // A free page beyond the end of the file was never written, and need not be.

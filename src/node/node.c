@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "node/documents.h"
 #include "node/edit.h"
 #include "node/feeds.h"
@@ -124,7 +125,7 @@ static void set_limits(struct node *node, const struct node_limits *asked)
 
 static bool take_name(char out[PEER_NAME_BYTES_MAX + 1], struct span text)
 {
-    if (text.size > PEER_NAME_BYTES_MAX || !pack_is_utf8(text)) {
+    if (text.size > PEER_NAME_BYTES_MAX || !utf8_is_valid(text)) {
         return false;
     }
     if (text.size) {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/pack.h"
+#include "base/utf8.h"
 #include "codec/peer.h"
 #include "io/address.h"
 #include "io/http_origin.h"
@@ -70,7 +70,8 @@ static int check_lists(char *error, const struct serve_options *options)
 
 static int check_name(char *error, const char *name)
 {
-    if (name != NULL && (strlen(name) > PEER_NAME_BYTES_MAX || !pack_is_utf8(span_of_text(name)))) {
+    if (name != NULL &&
+        (strlen(name) > PEER_NAME_BYTES_MAX || !utf8_is_valid(span_of_text(name)))) {
         return object(error, SERVE_USAGE, "--node is not UTF-8 of at most %d bytes",
                       PEER_NAME_BYTES_MAX);
     }

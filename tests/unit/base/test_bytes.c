@@ -76,6 +76,7 @@ static bool is_utf8(struct utf8_counts *counts, const void *bytes, size_t size)
     uint64_t taken = 0;
     bool whole = utf8_take(&taken, (struct span){copy, size}, valid ? counts->scalars : 1);
     cr_assert(!valid || (whole && taken == size));
+    cr_assert_eq(utf8_is_valid((struct span){copy, size}), valid);
     free(copy);
     return valid;
 }
@@ -139,6 +140,12 @@ Test(endian, is_little_and_at_any_place)
     cr_assert_eq(bytes[1], 8);
     cr_assert_eq(bytes[8], 1);
     cr_assert_eq(endian_get_u64(bytes + 1), UINT64_C(0x0102030405060708));
+    cr_assert_eq(endian_get_u32(bytes + 1), 0x05060708);
+    cr_assert_eq(endian_get_u16(bytes + 1), 0x0708);
+    cr_assert_eq(endian_get_be64(bytes + 1), UINT64_C(0x0807060504030201));
+    endian_put_be64(bytes, UINT64_C(0x0102030405060708));
+    cr_assert_eq(bytes[0], 1);
+    cr_assert_eq(endian_get_be64(bytes), UINT64_C(0x0102030405060708));
 }
 
 Test(hash, is_blake2b_however_it_is_fed)
