@@ -119,8 +119,9 @@ struct delta_writer {
     struct map numbers;        // local index -> number in this delta
     struct delta_row pending;  // not written yet: the next one may go on with it
     bool text_apart;
-    uint64_t rows;  // written
-    uint32_t agent; // number, of the row before
+    uint64_t rows;   // written
+    uint32_t author; // local index, of the row before
+    uint32_t agent;  // its number; 0 before the first row
     uint64_t lamport;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Deltas: writing.
 #include <assert.h>
+#include <string.h>
 
 #include "base/endian.h"
 #include "base/varint.h"
@@ -58,6 +59,15 @@ static void put(struct weft_buffer *buffer, uint64_t value)
     buffer->size += varint_put(buffer->data + buffer->size, value);
 }
 
+// Room was reserved.
+static void put_bytes(struct weft_buffer *buffer, const uint8_t *bytes, size_t size)
+{
+    assert(size <= buffer->capacity - buffer->size);
+    if (size > 0)
+        memcpy(buffer->data + buffer->size, bytes, size);
+    buffer->size += size;
+}
+
 static struct delta_agent *state_at(const struct delta_writer *writer, uint32_t number)
 {
     struct delta_agent *states = (void *)writer->states.data;
@@ -79,22 +89,20 @@ static uint32_t number_of(struct delta_writer *writer, const struct rga *rga, ui
     return number;
 }
 
-static enum weft_status reserve_row(struct delta_writer *writer, size_t text_size)
+static inline bool reserve(struct weft_buffer *buffer, size_t extra)
 {
-    enum weft_status status = weft_buffer_reserve(&writer->fields, FIELDS_SIZE_MAX);
-    if (status == WEFT_OK)
-        status = weft_buffer_reserve(&writer->lengths, LENGTHS_SIZE_MAX);
-    if (status == WEFT_OK)
-        status = weft_buffer_reserve(&writer->positions, VARINT_SIZE_MAX);
-    if (status == WEFT_OK)
-        status = weft_buffer_reserve(&writer->text, text_size);
-    if (status == WEFT_OK)
-        status = weft_buffer_reserve(&writer->agents, 8 * ROW_AGENTS_MAX);
-    if (status == WEFT_OK)
-        status = weft_buffer_reserve(&writer->states, sizeof(struct delta_agent) * ROW_AGENTS_MAX);
-    if (status == WEFT_OK && !map_reserve(&writer->numbers, ROW_AGENTS_MAX))
-        status = WEFT_NO_MEMORY;
-    return status;
+    return extra <= buffer->capacity - buffer->size ||
+           weft_buffer_reserve(buffer, extra) == WEFT_OK;
+}
+
+static bool reserve_row(struct delta_writer *writer, size_t text_size)
+{
+    return reserve(&writer->fields, FIELDS_SIZE_MAX) &&
+           reserve(&writer->lengths, LENGTHS_SIZE_MAX) &&
+           reserve(&writer->positions, VARINT_SIZE_MAX) && reserve(&writer->text, text_size) &&
+           reserve(&writer->agents, 8 * ROW_AGENTS_MAX) &&
+           reserve(&writer->states, sizeof(struct delta_agent) * ROW_AGENTS_MAX) &&
+           map_reserve(&writer->numbers, ROW_AGENTS_MAX);
 }
 
 static void put_target(struct delta_writer *writer, const struct delta_row *row, uint32_t number)
@@ -120,7 +128,8 @@ static void flush(struct delta_writer *writer, const struct rga *rga)
     const struct delta_row *row = &writer->pending;
     if (row->length == 0)
         return;
-    uint32_t agent = number_of(writer, rga, row->agent);
+    bool same = writer->rows > 0 && row->agent == writer->author;
+    uint32_t agent = same ? writer->agent : number_of(writer, rga, row->agent);
     uint32_t target = agent;
     bool named = op_kind_names(row->kind);
     bool root = row->kind == WEFT_RUN_INSERT && row->target_agent == AGENT_NONE;
@@ -152,6 +161,7 @@ static void flush(struct delta_writer *writer, const struct rga *rga)
     state->next = (uint64_t)row->seq + row->length;
     if (row->kind == WEFT_RUN_INSERT)
         state->touched = state->next - 1;
+    writer->author = row->agent;
     writer->agent = agent;
     writer->lamport = (uint64_t)row->lamport + row->length;
     writer->rows++;
@@ -207,11 +217,9 @@ enum weft_status delta_writer_add(struct delta_writer *writer, const struct rga 
     bool on = goes_on(&writer->pending, &row);
     if (!on)
         flush(writer, rga);
-    enum weft_status status = reserve_row(writer, text.size);
-    if (status == WEFT_OK)
-        status = weft_buffer_append(&writer->text, text.data, text.size);
-    if (status != WEFT_OK)
-        return status;
+    if (!reserve_row(writer, text.size))
+        return WEFT_NO_MEMORY;
+    put_bytes(&writer->text, text.data, text.size);
     if (on)
         writer->pending.length += row.length;
     else
@@ -224,14 +232,6 @@ size_t delta_writer_size(const struct delta_writer *writer)
     return HEADER_SIZE_MAX + writer->agents.size + writer->fields.size + writer->lengths.size +
            writer->positions.size + writer->text.size + FIELDS_SIZE_MAX + LENGTHS_SIZE_MAX +
            VARINT_SIZE_MAX + 8 * ROW_AGENTS_MAX;
-}
-
-static void put_bytes(struct weft_buffer *out, const struct weft_buffer *bytes)
-{
-    // Room was reserved, so that this cannot fail.
-    enum weft_status status = weft_buffer_append(out, bytes->data, bytes->size);
-    assert(status == WEFT_OK);
-    (void)status;
 }
 
 enum weft_status delta_writer_end(struct delta_writer *writer, const struct rga *rga,
@@ -248,7 +248,7 @@ enum weft_status delta_writer_end(struct delta_writer *writer, const struct rga 
     out->data[out->size++] =
         (uint8_t)((single ? DELTA_SINGLE : 0) | (writer->text_apart ? DELTA_TEXT_APART : 0));
     put(out, writer->numbers.count);
-    put_bytes(out, &writer->agents);
+    put_bytes(out, writer->agents.data, writer->agents.size);
     if (!single) {
         put(out, writer->rows);
         put(out, writer->fields.size);
@@ -256,9 +256,9 @@ enum weft_status delta_writer_end(struct delta_writer *writer, const struct rga 
         put(out, writer->positions.size);
         put(out, writer->text.size);
     }
-    put_bytes(out, &writer->fields);
-    put_bytes(out, &writer->lengths);
-    put_bytes(out, &writer->positions);
-    put_bytes(out, &writer->text);
+    put_bytes(out, writer->fields.data, writer->fields.size);
+    put_bytes(out, writer->lengths.data, writer->lengths.size);
+    put_bytes(out, writer->positions.data, writer->positions.size);
+    put_bytes(out, writer->text.data, writer->text.size);
     return WEFT_OK;
 }
