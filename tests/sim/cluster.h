@@ -33,10 +33,10 @@ struct cluster {
     struct marker_list shared_texts[SIM_DOCUMENTS_MAX]; // what CREATE writes, the same everywhere
     uint64_t next_request;
     uint64_t request_count;
-    uint32_t blind_puts; // under way: they may delete what anybody writes meanwhile
-    uint64_t acks;       // that clients got, any level from durable on
-    uint64_t synced;     // moments at which a client might show it
-    bool quiet;          // nobody edits any more
+    uint32_t writes_under_way; // requests: they may change what is read meanwhile
+    uint64_t acks;             // that clients got, any level from durable on
+    uint64_t synced;           // moments at which a client might show it
+    bool quiet;                // nobody edits any more
 };
 
 /// The nodes and clients that the plan asks for; nothing has started.

@@ -87,13 +87,13 @@ static void note_promise(struct intent *intent, const struct sim_request_result 
 static void note_answer(struct intent *intent, const struct sim_request_result *result)
 {
     struct world *world = &intent->cluster->world;
-    if (intent->blind) {
-        intent->cluster->blind_puts--;
+    if (intent->blind)
         loosen(intent);
-    }
-    if (is_write(intent->verb))
+    if (is_write(intent->verb)) {
+        intent->cluster->writes_under_way--;
         world_note(world, "n%u answers verb %d on document %u: %u, level %u", result->slot,
                    intent->verb, intent->document, result->status, result->level);
+    }
     if (result->status >= 200 && result->status < 300 && is_write(intent->verb))
         note_promise(intent, result);
     if (result->status == 500 && !intent->cluster->plan.disk_faults)
@@ -115,6 +115,7 @@ static void send(struct sim_node *node, struct intent *intent, struct node_ask *
     ask->verb = intent->verb;
     if (ask->document.size == 0)
         ask->document = cluster_document_name(intent->document);
+    intent->cluster->writes_under_way += is_write(intent->verb);
     sim_request_send(node, ask, answered, intent, 0);
 }
 
@@ -168,7 +169,7 @@ static void put_back(void *context, uint64_t slot, const struct sim_request_resu
     struct weft_buffer body;
     weft_buffer_init(&body, NULL);
     intent_destroy(read);
-    if (result->status != 200) {
+    if (result->status != 200 || cluster->quiet) {
         intent_destroy(intent);
         return;
     }
@@ -185,7 +186,6 @@ static void put_back(void *context, uint64_t slot, const struct sim_request_resu
             ask.if_match = result->etag;
         } else {
             loosen(intent);
-            cluster->blind_puts++;
         }
         send(cluster->nodes[slot], intent, &ask);
         intent = NULL;

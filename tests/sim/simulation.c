@@ -43,8 +43,8 @@ static void agree(struct cluster *cluster, struct survey *survey, const char *af
         world_run_until(world, world->now_us + POLL_US);
         if (!clients_are_settled(cluster, why, sizeof(why)))
             continue;
-        if (cluster->blind_puts > 0) {
-            snprintf(why, sizeof(why), "%u blind PUTs are not answered", cluster->blind_puts);
+        if (cluster->writes_under_way > 0) {
+            snprintf(why, sizeof(why), "%u writes are not answered", cluster->writes_under_way);
             continue;
         }
         survey_take(survey);
