@@ -25,11 +25,11 @@ static void must(enum weft_status status, const char *what)
     exit(1);
 }
 
-static uint32_t now_ns(void) // differences of up to 4 s
+static uint64_t now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)now.tv_sec * UINT32_C(1000000000) + (uint32_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
 static struct weft_doc *doc_create(uint64_t agent)
@@ -108,11 +108,11 @@ static void run(struct course *course, operation *operate)
         must(weft_doc_set_agent(course->doc, AUTHOR), "agent");
         course->random = random_seeded(1);
         for (uint32_t i = 0; i < course->count; i++) {
-            uint32_t start = now_ns();
+            uint64_t start = now_ns();
             operate(course, i);
-            uint32_t elapsed = now_ns() - start;
+            uint64_t elapsed = now_ns() - start;
             if (elapsed < course->least_ns[i])
-                course->least_ns[i] = elapsed;
+                course->least_ns[i] = (uint32_t)elapsed;
         }
     }
     show(course);
@@ -226,19 +226,19 @@ static void hear_anywhere(struct course *course)
 static void make_again(const char *name, const struct weft_snapshot *snapshot,
                        const struct weft_buffer *delta)
 {
-    uint32_t least = UINT32_MAX;
+    uint64_t least = UINT64_MAX;
     for (int repeat = 0; repeat < REPEATS; repeat++) {
         struct weft_doc *doc = delta != NULL ? doc_create(AUTHOR) : NULL;
-        uint32_t start = now_ns();
+        uint64_t start = now_ns();
         if (delta != NULL)
             apply(doc, delta->data, delta->size);
         else
             must(weft_doc_load(&doc, snapshot, NULL), "load");
-        uint32_t elapsed = now_ns() - start;
+        uint64_t elapsed = now_ns() - start;
         least = elapsed < least ? elapsed : least;
         weft_doc_destroy(doc);
     }
-    printf("%-34s %8s %9.1f ms\n", name, "", least / 1e6);
+    printf("%-34s %8s %9.1f ms\n", name, "", (double)least / 1e6);
     fflush(stdout);
 }
 
