@@ -41,6 +41,7 @@ struct relay_gate {
     uint16_t port;
     int fd;
     char host[HOST_BYTES], service[SERVICE_BYTES];
+    unsigned turn; // which of the addresses of `host` is next; the relay's thread
     uv_tcp_t listener;
 };
 
@@ -73,6 +74,8 @@ struct relay_link {
     struct relay_end inner, outer;
     uv_connect_t connect;
     uv_getaddrinfo_t resolve;
+    uint16_t gate_port;       // that nng dialed
+    unsigned turn;            // the gate's, when it did
     uint32_t holds;           // open handles, and a lookup under way
     bool over;                // nothing crosses any more
     bool deaf;                // nothing is read from the peer any more
@@ -403,6 +406,19 @@ static void inner_is_connected(uv_connect_t *request, int status)
     read_from(&link->outer);
 }
 
+/// A name may have addresses at which nobody listens: nng, which dials again, gets the next one.
+static void give_up_address(struct relay_link *link)
+{
+    pthread_mutex_lock(&link->relay->lock);
+    for (struct relay_gate *gate = link->relay->gates; gate != NULL; gate = gate->next) {
+        if (gate->port == link->gate_port && gate->turn == link->turn) {
+            gate->turn++;
+        }
+    }
+    pthread_mutex_unlock(&link->relay->lock);
+    lose_end(&link->outer);
+}
+
 /// The peer is reached.
 static void outer_is_connected(uv_connect_t *request, int status)
 {
@@ -411,7 +427,7 @@ static void outer_is_connected(uv_connect_t *request, int status)
         return;
     }
     if (status != 0) {
-        lose_end(&link->outer);
+        give_up_address(link);
         return;
     }
     read_from(&link->outer);
@@ -422,11 +438,24 @@ static void connect_outer(struct relay_link *link, const struct sockaddr *addres
 {
     open_end(&link->outer, link);
     if (uv_tcp_connect(&link->connect, &link->outer.tcp, address, outer_is_connected) != 0) {
-        lose_end(&link->outer);
+        give_up_address(link);
         return;
     }
     watch_for_silence(&link->outer);
     read_from(&link->inner);
+}
+
+/// The one whose turn it is.
+static const struct sockaddr *pick_address(const struct addrinfo *found, unsigned turn)
+{
+    unsigned count = 0;
+    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
+        count++;
+    }
+    for (turn %= count; turn > 0; turn--) {
+        found = found->ai_next;
+    }
+    return found->ai_addr;
 }
 
 static void is_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
@@ -436,7 +465,7 @@ static void is_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     if (status != 0) {
         lose_end(&link->outer); // which was never opened
     } else if (link->inner.open) {
-        connect_outer(link, found->ai_addr);
+        connect_outer(link, pick_address(found, link->turn));
     }
     uv_freeaddrinfo(found);
     release(link);
@@ -448,6 +477,8 @@ static void resolve(struct relay_link *link, const struct relay_gate *gate)
                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     uv_loop_t *loop = &link->relay->loop;
     link->holds++;
+    link->gate_port = gate->port;
+    link->turn = gate->turn;
     link->resolve.data = link;
     int failed = uv_getaddrinfo(loop, &link->resolve, NULL, gate->host, gate->service, &hints);
     if (failed == 0) {

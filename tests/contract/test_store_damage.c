@@ -146,7 +146,12 @@ static void flip(struct flips *flips, uint64_t offset, uint8_t bits)
 
 Test(store_damage, any_flipped_bit_is_found_or_changes_nothing)
 {
-    enum { random_flips = 3000, page_bytes = 4096, meta_bytes = 152, header_bytes = 24 };
+#if defined(__SANITIZE_ADDRESS__)
+    enum { random_flips = 600 };
+#else
+    enum { random_flips = 3000 };
+#endif
+    enum { page_bytes = 4096, meta_bytes = 152, header_bytes = 24 };
     char path[64];
     char name[96];
     temporary_directory(path);
