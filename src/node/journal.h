@@ -68,9 +68,6 @@ void journal_committed(struct node *node, uint64_t number, enum weft_status stat
 void journal_merge(struct node *node, struct room *room, bool now);
 /// Removes merged entries from the low end while the journal is larger than it may be.
 void journal_prune(struct node *node);
-/// Removes a document's entries that were kept below the journal's beginning: its new snapshot,
-/// staged before, has them.
-void journal_drop_kept(struct node *node, struct document *document);
 /// Writes a few bytes now and then while the store is full, to see whether there is space again.
 void journal_probe(struct node *node);
 

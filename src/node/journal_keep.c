@@ -55,12 +55,9 @@ static bool load_entry(void *context, uint64_t number, const struct record_entry
 {
     struct load *load = context;
     struct node *node = load->node;
-    bool kept = number < node->journal_low;
-    if (!kept) {
-        node->journal_next = number + 1;
-        node->journal_bytes += value.size;
-        node->journal_entries++;
-    }
+    node->journal_next = number + 1;
+    node->journal_bytes += value.size;
+    node->journal_entries++;
     if (!entry) {
         node->damaged = node->unsure = true; // whose it was is not known
         node_log(node, NODE_LOG_ERROR, "entry_damaged", "number=%llu", (unsigned long long)number);
@@ -72,9 +69,7 @@ static bool load_entry(void *context, uint64_t number, const struct record_entry
         return false;
     }
     document_push(document, number);
-    document->kept |= kept;
-    node->metrics.journal_kept += kept;
-    if (entry->incarnation && !kept) {
+    if (entry->incarnation) {
         feeds_replay(node, entry->incarnation, entry->sequence, number);
     }
     return true;
@@ -94,7 +89,7 @@ enum weft_status journal_load(struct node *node)
     if (status || load.status) {
         return status ? status : load.status;
     }
-    status = archive_journal(&node->archive, 0, load_entry, &load); // with what is kept below
+    status = archive_journal(&node->archive, node->journal_low, load_entry, &load);
     return status ? status : load.status;
 }
 
@@ -152,18 +147,6 @@ void journal_stage_incarnation(struct node *node)
 // -------------------------------------------------------------------------------------------
 // merging
 
-void journal_drop_kept(struct node *node, struct document *document)
-{
-    for (uint32_t i = 0; document->kept && i < document->tail_count; i++) {
-        struct record_key key = record_key_u64(document_numbers(document)[i]);
-        if (document_numbers(document)[i] < node->journal_low &&
-            node->store->remove(node->store, STORE_JOURNAL, record_key_span(&key))) {
-            node->open->failed = true;
-        }
-    }
-    document->kept = false; // should the group fail, they are met again at the next start
-}
-
 void journal_merge(struct node *node, struct room *room, bool now)
 {
     uint64_t least = (room->head.structure_size + room->head.text_size) / ROOM_MERGE_SHARE;
@@ -181,7 +164,6 @@ void journal_merge(struct node *node, struct room *room, bool now)
         node->open->failed = true;
         return;
     }
-    journal_drop_kept(node, room->document);
     room->document->through = room->head.through;
     room->unmerged_bytes = 0;
     journal_add_room(node, room);
@@ -196,27 +178,9 @@ struct prune {
     uint64_t end;   // everything below it can go
     uint64_t bytes; // of what can go
     uint32_t entries;
-    uint32_t kept; // of them, stay in the table all the same
     uint32_t merges;
     uint64_t synced; // entries behind it are not on disk yet
-    enum weft_status status;
 };
-
-/// Whether the document is damaged: its entries may be all that is left of some edits, so they stay
-/// where they are, below the journal's beginning, and hold up nothing.
-static bool is_kept(struct node *node, struct document *document)
-{
-    if (!document || !document->room || !document->room->quarantined) {
-        return false;
-    }
-    struct span name = document_name(document);
-    if (!document->kept) {
-        document->kept = true;
-        node_log(node, NODE_LOG_WARNING, "journal_kept", "doc=\"%.*s\"", (int)name.size,
-                 (const char *)name.data);
-    }
-    return true;
-}
 
 /// Whether everything of the document up to `number` is in its snapshot, merging it if need be.
 static bool is_merged(struct prune *prune, struct span name, uint64_t number)
@@ -235,9 +199,8 @@ static bool is_merged(struct prune *prune, struct span name, uint64_t number)
     if (document->through != UINT64_MAX && document->through >= number) {
         return true;
     }
-    struct room *room = document->room;
-    if ((room && room->quarantined) || prune->merges++ >= JOURNAL_PRUNE_MERGES ||
-        room_open(node, name, &room)) {
+    struct room *room;
+    if (prune->merges++ >= JOURNAL_PRUNE_MERGES || room_open(node, name, &room)) {
         return false;
     }
     if (room->changed_number < number) {
@@ -273,22 +236,13 @@ static bool prune_visit(void *context, uint64_t number, const struct record_entr
     if (number > prune->synced || prune->entries >= JOURNAL_PRUNE_ENTRIES) {
         return false;
     }
-    struct node *node = prune->node;
-    struct document *document = entry ? documents_find(node, entry->document) : NULL;
-    bool merged = !entry || is_merged(prune, entry->document, number);
-    bool kept = is_kept(node, document);
-    if ((!merged && !kept) || (document && !kept && list_pruned(node, document))) {
-        return false;
+    if (entry) {
+        struct document *document = documents_find(prune->node, entry->document);
+        if (!is_merged(prune, entry->document, number) ||
+            (document && list_pruned(prune->node, document))) {
+            return false;
+        }
     }
-    if (!kept) {
-        struct record_key key = record_key_u64(number);
-        prune->status = node->store->remove(node->store, STORE_JOURNAL, record_key_span(&key));
-    }
-    if (prune->status) {
-        return false;
-    }
-    node->metrics.journal_kept += kept;
-    prune->kept += kept;
     prune->end = number + 1;
     prune->bytes += value.size;
     prune->entries++;
@@ -306,7 +260,10 @@ void journal_prune(struct node *node)
     struct prune prune = {.node = node, .end = node->journal_low, .synced = journal_synced(node)};
     enum weft_status status =
         archive_journal(&node->archive, node->journal_low, prune_visit, &prune);
-    status = status ? status : prune.status;
+    for (uint64_t number = node->journal_low; number < prune.end && status == WEFT_OK; number++) {
+        struct record_key key = record_key_u64(number);
+        status = node->store->remove(node->store, STORE_JOURNAL, record_key_span(&key));
+    }
     if (prune.end > node->journal_low && status == WEFT_OK) {
         status = put_u64(node, RECORD_META_JOURNAL, prune.end);
     }
@@ -320,7 +277,7 @@ void journal_prune(struct node *node)
     node->open->pruned_end = prune.end;
     node->open->pruned_bytes += prune.bytes;
     node->open->pruned_entries += prune.entries;
-    node->metrics.journal_removed += prune.entries - prune.kept;
+    node->metrics.journal_removed += prune.entries;
     feeds_shift(node, prune.end);
     if (crowded && prune.entries < JOURNAL_PRUNE_ENTRIES) {
         feeds_retire(node);

@@ -100,9 +100,7 @@ static void succeed(struct node *node, struct group *group)
     feeds_committed(node, group);
     node->incarnation_due = false; // every group holds it until one is on disk
     for (uint32_t i = 0; i < group->pruned_count; i++) {
-        if (!group->pruned[i]->kept) { // found damaged in the same group: what stays is needed
-            document_shift(group->pruned[i], group->pruned_end);
-        }
+        document_shift(group->pruned[i], group->pruned_end);
     }
     show_rooms(node, group);
     ack_subscriptions(node, group);

@@ -94,7 +94,6 @@ bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
         journal_add_room(node, room);
         return false;
     }
-    journal_drop_kept(node, room->document);
     journal_add_room(node, room);
     room->quarantined = false;
     node->metrics.documents_quarantined--;

@@ -47,7 +47,6 @@ struct document {
     uint32_t tail_capacity;
     uint64_t through; // merged up to this number; UINT64_MAX: its record was not read yet
     bool pruned[2];   // listed in that group of the node
-    bool kept;        // some of its entries stand below the journal's beginning: it was damaged
     uint32_t name_size;
     uint8_t name[];
 };
