@@ -80,9 +80,6 @@ static void take_out(struct node *node, struct feed *feed, uint64_t continues,
     if (before) {
         before->successor = next;
     }
-    if (next->own || next->prefix > 0) {
-        feeds_touch(node, next);
-    }
     idmap_remove(&node->feed_index, feed->incarnation);
     feed->retired = true;
 }
@@ -99,6 +96,9 @@ static void take_out_empty(struct node *node)
             node->open->failed = true;
         }
         take_out(node, feed, feed->continues, feed->continued_to);
+        if (feed->successor->own || feed->successor->prefix > 0) {
+            feeds_touch(node, feed->successor);
+        }
     }
 }
 
@@ -109,7 +109,7 @@ static void retire_from(struct node *node, struct feed *oldest, uint32_t *left)
            is_ended(node, feed) && feed->first == 0) {
         struct feed *next = feed->successor;
         if (next->synced == 0 || next->first == 1) {
-            return; // it could not stand for what was before
+            break; // it could not stand for what was before
         }
         take_out(node, feed, 0, 0);
         if (feeds_stage_one(node, feed)) {
@@ -117,6 +117,9 @@ static void retire_from(struct node *node, struct feed *oldest, uint32_t *left)
         }
         --*left;
         feed = next;
+    }
+    if (feed != oldest) {
+        feeds_touch(node, feed);
     }
 }
 

@@ -275,6 +275,23 @@ Test(cluster, a_node_may_be_started_any_number_of_times)
     cr_assert(rig_shows(a, "doc-1", "from b"));
 }
 
+Test(cluster, a_node_retires_the_ended_lives_of_another_that_starts_often)
+{
+    enum { STARTS = FEEDS_KEPT + 200 };
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", &(struct node_limits){.journal_bytes_max = 1}, "a");
+    for (int i = 0; i < STARTS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "doc-%d", i % 100);
+        rig_put(a, name, i % 200 < 100 ? "text" : "another text");
+        rig_mesh(300);
+        rig_restart(a);
+    }
+    rig_mesh(5000);
+    cr_assert(same_state(a, b, "doc-7"));
+    cr_assert_lt(node_metrics(b->node)->feeds, FEEDS_KEPT);
+}
+
 Test(cluster, a_healed_document_keeps_what_is_written_to_it_after_a_restart)
 {
     struct rig *a = rig_start("a", NULL, NULL);
