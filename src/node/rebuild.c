@@ -3,8 +3,11 @@
 #include "node/rebuild.h"
 
 #include "node/documents.h"
+#include "node/epoch.h"
 #include "node/journal.h"
 #include "node/room.h"
+
+#define PATIENCE 8U // failures, about 20 s of them, until what no peer has is done without
 
 static enum weft_status begin(struct node *node, struct fetch *fetch,
                               const struct weft_epoch *epoch)
@@ -30,7 +33,7 @@ bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_mess
     struct weft_epoch here = fetch->doc ? weft_doc_epoch(fetch->doc) : (struct weft_epoch){0};
     int order = weft_epoch_compare(&message->epoch, &here);
     if (fetch->doc && order < 0) {
-        return true;
+        return fetch->failures >= PATIENCE; // it is behind: another one may have more
     }
     if ((!fetch->doc || order > 0) && begin(node, fetch, &message->epoch)) {
         return false;
@@ -47,38 +50,160 @@ bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_mess
     return true;
 }
 
-/// Entries in the own journal that the peer may not have had. @return false: not now.
-static bool replay(struct node *node, struct fetch *fetch, const struct document *document)
+// ------------------------------------------------------------------------------------------
+// what the journal has
+
+/// An entry of the own journal, read again. @return WEFT_OK, WEFT_STORAGE, or another status: it is
+/// damaged or gone.
+static enum weft_status read_entry(struct node *node, uint64_t number,
+                                   struct record_entry *entry_out)
 {
-    struct weft_epoch epoch = weft_doc_epoch(fetch->doc);
+    struct record_key key = record_key_u64(number);
+    struct span value;
+    enum weft_status status =
+        node->store->get(node->store, &value, STORE_JOURNAL, record_key_span(&key));
+    return status ? status : record_entry_decode(entry_out, value);
+}
+
+/// The greatest epoch that this node ever heard of. @param held_out Whether the journal has
+/// something of it.
+static bool find_epoch(struct node *node, const struct document *document,
+                       struct weft_epoch *epoch_out, bool *held_out)
+{
+    enum weft_status status = archive_epoch(epoch_out, &node->archive, document_name(document));
+    *held_out = false;
+    if (status == WEFT_STORAGE) {
+        return false;
+    }
+    if (status) {
+        *epoch_out = (struct weft_epoch){0}; // it is what is damaged
+    }
     for (uint32_t i = 0; i < document->tail_count; i++) {
-        struct record_key key = record_key_u64(document_numbers(document)[i]);
-        struct weft_apply_result result;
         struct record_entry entry;
-        struct span value;
-        enum weft_status status =
-            node->store->get(node->store, &value, STORE_JOURNAL, record_key_span(&key));
+        status = read_entry(node, document_numbers(document)[i], &entry);
         if (status == WEFT_STORAGE) {
             return false;
         }
-        if (status || record_entry_decode(&entry, value) || entry.kind != RECORD_DELTA ||
-            weft_epoch_compare(&entry.epoch, &epoch) != 0) {
-            continue; // damaged, or of another epoch
+        int order = status ? -1 : weft_epoch_compare(&entry.epoch, epoch_out);
+        if (order > 0) {
+            *epoch_out = entry.epoch;
         }
-        if (weft_doc_apply(&result, fetch->doc, WEFT_APPLY_STRICT, entry.delta.data,
-                           entry.delta.size) == WEFT_NO_MEMORY) {
-            return false; // what cannot be applied at all is left out
+        *held_out |= order >= 0;
+    }
+    return true;
+}
+
+/// Who was asked is in a lesser epoch than this node: another one is, or it gets there itself. Past
+/// patience what the journal has of the greater one is what there is. @return false: not now.
+static bool follow_epoch(struct node *node, struct fetch *fetch, const struct document *document)
+{
+    struct weft_epoch here = weft_doc_epoch(fetch->doc);
+    struct weft_epoch epoch;
+    uint64_t parts = 0;
+    bool held;
+    if (!find_epoch(node, document, &epoch, &held)) {
+        return false;
+    }
+    if (weft_epoch_compare(&epoch, &here) <= 0) {
+        return true;
+    }
+    if (!held || fetch->failures < PATIENCE) {
+        return false;
+    }
+    if (weft_doc_stats(fetch->doc).atoms > 0 &&
+        archive_save_recovery_whole(&parts, &node->archive, document_name(document), fetch->doc,
+                                    node->clock->wall_ms(node->clock))) {
+        node->open->failed = true;
+        return false;
+    }
+    node->metrics.recoveries += parts;
+    return begin(node, fetch, &epoch) == WEFT_OK;
+}
+
+/// Applies what the journal has of this epoch. It came in any order, so it is gone through until
+/// nothing more goes in. @param missing_out Some of it stands on what is not here.
+static bool apply_tail(struct node *node, struct fetch *fetch, const struct document *document,
+                       bool *missing_out)
+{
+    struct weft_epoch epoch = weft_doc_epoch(fetch->doc);
+    bool progress = true;
+    for (*missing_out = true; *missing_out && progress;) {
+        *missing_out = progress = false;
+        for (uint32_t i = 0; i < document->tail_count; i++) {
+            struct weft_apply_result result = {0};
+            struct record_entry entry;
+            enum weft_status status = read_entry(node, document_numbers(document)[i], &entry);
+            if (status == WEFT_STORAGE) {
+                return false;
+            }
+            if (status || entry.kind != RECORD_DELTA ||
+                weft_epoch_compare(&entry.epoch, &epoch) != 0) {
+                continue;
+            }
+            if (weft_doc_apply(&result, fetch->doc, WEFT_APPLY_STRICT, entry.delta.data,
+                               entry.delta.size) == WEFT_NO_MEMORY) {
+                return false;
+            }
+            progress |= result.atoms_applied > 0;
+            *missing_out |= result.runs_missing > 0;
         }
     }
     return true;
+}
+
+/// Of what the journal has, all that is not in the document now goes to recovery copies: it came
+/// while nothing could be done with it, counts as held here, and leaves the journal.
+static bool keep_rest(struct node *node, struct fetch *fetch, struct room *room)
+{
+    const struct document *document = room->document;
+    struct weft_epoch epoch = weft_doc_epoch(fetch->doc);
+    for (uint32_t i = 0; i < document->tail_count; i++) {
+        struct weft_apply_result result = {0};
+        struct record_entry entry;
+        enum weft_status status = read_entry(node, document_numbers(document)[i], &entry);
+        if (status == WEFT_STORAGE) {
+            return false;
+        }
+        if (status || entry.kind != RECORD_DELTA) {
+            continue;
+        }
+        bool kept = false;
+        if (weft_epoch_compare(&entry.epoch, &epoch) == 0) {
+            status = weft_doc_apply(&result, fetch->doc, WEFT_APPLY_STRICT, entry.delta.data,
+                                    entry.delta.size);
+            kept = status == WEFT_OK && result.runs_missing == 0 && result.runs_invalid == 0;
+        }
+        if (!kept) {
+            epoch_keep_apart(node, room, &entry.epoch, entry.delta);
+        }
+    }
+    return true;
+}
+
+/// Adds what the own journal has and the peer may not have had. @return false: not now.
+static bool replay(struct node *node, struct fetch *fetch, struct room *room)
+{
+    bool missing;
+    return follow_epoch(node, fetch, room->document) &&
+           apply_tail(node, fetch, room->document, &missing) &&
+           (!missing || fetch->failures >= PATIENCE) && // another peer may have its causes
+           keep_rest(node, fetch, room);
+}
+
+/// Whether the peer knew the document at all. One that was deleted has an epoch.
+static bool has_nothing(const struct weft_doc *doc)
+{
+    static const struct weft_epoch first;
+    struct weft_epoch epoch = weft_doc_epoch(doc);
+    return weft_doc_stats(doc).atoms == 0 && weft_epoch_compare(&epoch, &first) == 0;
 }
 
 bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
 {
     struct span name = document_name(room->document);
     uint32_t code;
-    if (!fetch->doc || weft_doc_stats(fetch->doc).atoms == 0 || !journal_writable(node, &code) ||
-        !room_on_disk(room) || !replay(node, fetch, room->document)) {
+    if (!fetch->doc || has_nothing(fetch->doc) || !journal_writable(node, &code) ||
+        node->open->failed || !room_on_disk(room) || !replay(node, fetch, room)) {
         return false; // what is staged cannot be read, and would count as in the snapshot
     }
     struct weft_epoch epoch = weft_doc_epoch(fetch->doc);
@@ -107,6 +232,7 @@ bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
     if (room_adopt(node, room, doc)) {
         return false;
     }
+    room_changed(node, room);      // its digest is told, so that who has more is found
     room_notice_epoch(node, room); // whoever is still here joins anew
     return true;
 }

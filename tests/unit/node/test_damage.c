@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// What becomes of documents and journals that are damaged on one disk of several.
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/peer.h"
+#include "node/limits.h"
+#include "node/state.h"
+#include "rig.h"
+
+TestSuite(damage, .fini = rig_finish_all);
+
+static const char first_epoch[] = "000000000000000000000000000000000000000000000000";
+static const struct node_limits short_journal = {.journal_bytes_max = 1};
+
+/// What `from` said on the bus so far arrives at `to`, which has no other link to it.
+static void whisper(struct rig *to, const struct rig *from)
+{
+    struct pipe_id pipe = {1000 + from->index};
+    rig_step(to, &(struct node_event){.kind = NODE_PEER_UP, .pipe = pipe});
+    for (uint32_t i = 0; i < from->bus.count; i++)
+        rig_step(to,
+                 &(struct node_event){.kind = NODE_PEER_MESSAGE,
+                                      .pipe = pipe,
+                                      .bytes = {from->bus.items[i].data, from->bus.items[i].size}});
+    rig_step(to, &(struct node_event){.kind = NODE_PEER_DOWN, .pipe = pipe});
+    rig_settle(to);
+}
+
+/// It is connected to someone, or it would say nothing. What it said so far is forgotten.
+static void connect(struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->bus.count; i++)
+        free(rig->bus.items[i].data);
+    rig->bus.count = 0;
+    rig_step(rig, &(struct node_event){.kind = NODE_PEER_UP, .pipe = {2000 + rig->index}});
+}
+
+static struct rig *all[RIGS_MAX];
+
+/// Time passes and only these two are linked; NULL: nobody is.
+static void only(struct rig *a, struct rig *b, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += 50) {
+        for (int i = 0; i < RIGS_MAX && all[i]; i++)
+            memset(all[i]->linked, 0, sizeof(all[i]->linked)); // they dial each other
+        if (a)
+            a->linked[b->index] = b->linked[a->index] = true;
+        rig_mesh(50);
+    }
+}
+
+/// So that nobody is answered who asks it.
+static void answers(struct rig *rig, bool yes)
+{
+    rig->pull[0] = yes ? 't' : '-';
+}
+
+/// Starts it again with the document's snapshot damaged, and lets it find out.
+static void damage(struct rig *rig)
+{
+    rig_restart(rig);
+    cr_assert(sim_store_damage(rig->store, STORE_SNAPSHOTS, rig_text(document)));
+    rig_put(rig, document, "refused");
+    cr_assert_eq(rig->response.status, 503);
+    cr_assert_eq(node_metrics(rig->node)->documents_quarantined, 1);
+}
+
+static bool is_damaged(struct rig *rig)
+{
+    return node_metrics(rig->node)->documents_quarantined > 0;
+}
+
+/// The text of a recovery copy.
+static const char *kept_text(struct rig *rig, const char *epoch)
+{
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_RECOVERY_TEXT,
+                                    .document = rig_text(document),
+                                    .after = rig_text(epoch)});
+    return rig->response.status == 200 ? rig->response.body : "";
+}
+
+static void delete (struct rig *rig)
+{
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_DELETE, .document = rig_text(document)});
+}
+
+/// Nodes that know each other and have the document; then they are cut off, and it is damaged at
+/// the second.
+static void begin(int count)
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    memset(all, 0, sizeof(all));
+    for (int i = 0; i < count; i++)
+        all[i] = rig_start(names[i], i == 1 ? &short_journal : NULL, i > 0 ? "a" : NULL);
+    rig_mesh(2000);
+    rig_put(all[0], document, "text");
+    rig_mesh(2000);
+    for (int i = 0; i < count; i++)
+        cr_assert(rig_shows(all[i], document, "text"));
+    cr_assert_gt(node_metrics(all[1]->node)->journal_removed, 0);
+    only(NULL, NULL, 100);
+    damage(all[1]);
+}
+
+Test(damage, what_came_meanwhile_for_an_epoch_that_lost_is_kept_apart)
+{
+    begin(2);
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    struct rig *c = all[2] = rig_start("c", NULL, NULL);
+    connect(c);
+    rig_put(c, document, "of c");
+    whisper(b, c);
+    cr_assert_eq(node_metrics(b->node)->entries_received, 1);
+    delete (a);
+    rig_put(a, document, "anew");
+    only(a, b, 20000);
+    cr_assert_not(is_damaged(b));
+    for (int restarted = 0; restarted < 2; restarted++) {
+        cr_assert(rig_shows(b, document, "anew"));
+        cr_assert_str_eq(kept_text(b, first_epoch), "of c");
+        rig_restart(b);
+    }
+}
+
+Test(damage, what_came_meanwhile_for_a_greater_epoch_is_what_counts)
+{
+    begin(3);
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    struct rig *c = all[2]; // will know of the first epoch alone
+    connect(a);
+    delete (a);
+    rig_put(a, document, "anew");
+    whisper(b, a);
+    cr_assert_eq(node_metrics(b->node)->entries_received, 2);
+    answers(b, false);
+    for (int i = 0; i < 400; i++) {
+        only(b, c, 50);
+        rig_ask(b, &(struct node_ask){.verb = NODE_ASK_TEXT, .document = rig_text(document)});
+        cr_assert(is_damaged(b) || strcmp(b->response.body, "anew") == 0, "%s", b->response.body);
+    }
+    cr_assert_not(is_damaged(b));
+    cr_assert_str_eq(kept_text(b, first_epoch), "text");
+    answers(b, true);
+    only(b, c, 20000);
+    cr_assert(rig_shows(c, document, "anew"));
+}
+
+Test(damage, what_came_meanwhile_in_any_order_is_in_the_healed_document)
+{
+    begin(4);
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    struct rig *c = all[2];
+    struct rig *d = all[3]; // will know of nothing else
+    connect(a);
+    connect(c);
+    rig_put(a, document, "text and");
+    whisper(c, a);
+    cr_assert(rig_shows(c, document, "text and"));
+    rig_put(c, document, "text and more");
+    whisper(b, c);
+    whisper(b, a); // what c's edit stands on
+    cr_assert_eq(node_metrics(b->node)->entries_received, 2);
+    answers(b, false);
+    only(b, d, 20000);
+    cr_assert_not(is_damaged(b));
+    for (int restarted = 0; restarted < 2; restarted++) {
+        cr_assert(rig_shows(b, document, "text and more"));
+        rig_restart(b);
+    }
+    answers(b, true);
+    only(b, d, 20000);
+    cr_assert(rig_shows(d, document, "text and more"));
+}
+
+Test(damage, what_came_meanwhile_and_stands_on_nothing_that_is_left_is_kept_apart)
+{
+    begin(4);
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    struct rig *c = all[2];
+    struct rig *d = all[3];
+    connect(a);
+    connect(c);
+    rig_put(a, document, "text and");
+    whisper(c, a);
+    rig_put(c, document, "text and more");
+    whisper(b, c); // b never hears of what it stands on
+    only(b, d, 60000);
+    cr_assert_not(is_damaged(b));
+    cr_assert(rig_shows(b, document, "text"));
+    struct node_ask ask = {.verb = NODE_ASK_RECOVERY_LIST, .document = rig_text(document)};
+    rig_ask(b, &ask);
+    cr_assert_not_null(strstr(b->response.body, first_epoch), "%s", b->response.body);
+}
