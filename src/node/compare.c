@@ -68,6 +68,25 @@ static void ask_page(struct node *node, struct member *member)
     }
 }
 
+/// Whether whoever is linked was compared with and is unsure itself, and was so for a while: then
+/// there is nobody to wait for.
+static bool nobody_is_sure(struct node *node)
+{
+    if (node->unsure_ms == 0) {
+        node->unsure_ms = node->now_ms;
+    }
+    if (node->now_ms - node->unsure_ms < UNSURE_PATIENCE_MS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        const struct member *member = node->members[i];
+        if (member->state == MEMBER_HERE && member->pipe_count > 0 && !member->unsure) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// All that differed is here: what the other held when it began is held now.
 static void finish(struct node *node, struct member *member)
 {
@@ -84,15 +103,17 @@ static void finish(struct node *node, struct member *member)
     for (uint32_t i = 0; i < node->feed_count; i++) {
         feeds_adopt(node, node->feeds[i], node->feeds[i]->asked);
     }
-    node->unsure = false;
+    // Who is sure names its own feed at least.
+    member->unsure = comparison->feed_count == 0;
+    node->unsure = node->unsure && member->unsure && !nobody_is_sure(node);
     node->caught_up = true;
-    if (comparison->feed_count > 0) {
+    if (!member->unsure) {
         member->checkpoint_incarnation = comparison->checkpoint_incarnation;
         member->checkpoint = comparison->checkpoint;
         member->must_compare = false;
         member->behind = true; // what came since is pulled
     } else {
-        member->pull_after_ms = node->now_ms + 4 * PULL_RETRY_MS; // it is unsure what it holds
+        member->pull_after_ms = node->now_ms + 4 * PULL_RETRY_MS;
     }
     node->metrics.comparisons_done++;
     node_log(node, NODE_LOG_INFO, "comparison_done", "peer=%s ms=%llu", member->name,

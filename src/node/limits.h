@@ -77,6 +77,7 @@
 #define DIGESTS_PER_HEARTBEAT 8U
 #define DIGEST_QUIET_MS 2000U
 #define DIGEST_RECENT_MAX 256U
+#define UNSURE_PATIENCE_MS 30000U // who lost an entry waits so long for a member that did not
 #define CATCHING_UP_MS 5000U      // a node that reaches nobody serves what it holds after this
 #define REPLICATED_WAIT_MS 10000U // an HTTP request that waits for replicas is answered by then
 #define SPACE_PROBE_MS 1000U

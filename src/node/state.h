@@ -354,6 +354,7 @@ struct member {
     uint64_t pull_after_ms;          // not before, after a failure
     uint32_t stalls;                 // replies in a row that brought nothing usable
     bool must_compare;               // it answered GONE, or its history was cut
+    bool unsure;                     // when last compared with, it did not say what it holds
     uint64_t checkpoint_incarnation; // of the last comparison with it
     uint64_t checkpoint;
 };
@@ -524,7 +525,8 @@ struct node {
     uint64_t synced_ms; // last SYNCED sent
     bool caught_up;     // compared or found nothing to compare since the start
     bool damaged;       // an entry of its journal was at start: compares with each member it meets
-    bool unsure;        // and did so with none yet: does not say in comparisons what it holds
+    bool unsure; // and did so with none that is sure: does not say in comparisons what it holds
+    uint64_t unsure_ms; // when the first such comparison ended; 0: none did
     struct pull pulls[PULLS_MAX];
     bool pull_due;        // someone is known to hold more
     uint64_t range_ms;    // when the last range pull began

@@ -360,6 +360,27 @@ void rig_cut(struct rig *a, struct rig *b)
     a->linked[b->index] = b->linked[a->index] = false;
 }
 
+struct peer_message rig_page(struct rig *rig, struct peer_message question)
+{
+    static struct rig_bytes kept;
+    struct peer_message reply;
+    struct weft_buffer bytes;
+    weft_buffer_init(&bytes, NULL);
+    struct pack_writer writer = pack_writer_begin(&bytes);
+    question.type = PEER_PULL_CHANGED;
+    peer_begin(&writer, &question);
+    cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
+    rig_step(rig, &(struct node_event){
+                      .kind = NODE_PULL_ASKED, .answer = {1}, .bytes = {bytes.data, bytes.size}});
+    cr_assert_eq(rig->answers.count, 1);
+    free(kept.data);
+    kept = rig->answers.items[0];
+    rig->answers.count = 0;
+    weft_buffer_finish(&bytes);
+    cr_assert_eq(peer_decode(&reply, (struct span){kept.data, kept.size}), WEFT_OK);
+    return reply;
+}
+
 // ------------------------------------------------------------------------------------------
 // clients
 

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "codec/peer.h"
 #include "codec/wire.h"
 #include "node/metrics.h"
 #include "node/node.h"
@@ -95,6 +96,8 @@ void rig_wait(struct rig *rig, uint64_t ms);
 void rig_mesh(uint64_t ms);
 /// Cuts or mends the link between two.
 void rig_cut(struct rig *a, struct rig *b);
+/// The answer to a question for a page of a comparison; valid until the next.
+struct peer_message rig_page(struct rig *rig, struct peer_message question);
 
 // Clients.
 void rig_open(struct rig *rig, uint32_t slot);

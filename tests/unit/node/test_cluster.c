@@ -316,28 +316,6 @@ Test(cluster, a_healed_document_keeps_what_is_written_to_it_after_a_restart)
     cr_assert(rig_shows(b, document, "text, and more"));
 }
 
-/// The answer to a question for a page of a comparison; valid until the next.
-static struct peer_message page_of(struct rig *rig, struct peer_message question)
-{
-    static struct rig_bytes kept;
-    struct peer_message reply;
-    struct weft_buffer bytes;
-    weft_buffer_init(&bytes, NULL);
-    struct pack_writer writer = pack_writer_begin(&bytes);
-    question.type = PEER_PULL_CHANGED;
-    peer_begin(&writer, &question);
-    cr_assert_eq(pack_writer_end(&writer), WEFT_OK);
-    rig_step(rig, &(struct node_event){
-                      .kind = NODE_PULL_ASKED, .answer = {1}, .bytes = {bytes.data, bytes.size}});
-    cr_assert_eq(rig->answers.count, 1);
-    free(kept.data);
-    kept = rig->answers.items[0];
-    rig->answers.count = 0;
-    weft_buffer_finish(&bytes);
-    cr_assert_eq(peer_decode(&reply, (struct span){kept.data, kept.size}), WEFT_OK);
-    return reply;
-}
-
 Test(cluster, a_page_of_a_comparison_loads_few_documents)
 {
     enum { DOCUMENTS = 100 };
@@ -354,7 +332,7 @@ Test(cluster, a_page_of_a_comparison_loads_few_documents)
     for (int pages = 0; size > 0; pages++) {
         uint64_t loads = node_metrics(rig->node)->documents_loads;
         cr_assert_leq(pages, DOCUMENTS);
-        struct peer_message page = page_of(
+        struct peer_message page = rig_page(
             rig, (struct peer_message){.cursor = {cursor, size}, .count_max = PULL_PAGE_DOCUMENTS});
         cr_assert_eq(page.answer, PEER_ANSWER_OK);
         cr_assert_leq(node_metrics(rig->node)->documents_loads, loads + PULL_PAGE_LOADS);
@@ -384,7 +362,7 @@ Test(cluster, what_leaves_the_journal_while_pages_are_asked_for_is_on_a_page)
     struct rig *rig = rig_start("a", &(struct node_limits){.journal_bytes_max = 3 * LARGE}, NULL);
     char *text = calloc(1, 2 * LARGE + 1);
     memset(text, 'x', LARGE);
-    struct peer_message page = page_of(rig, (struct peer_message){0});
+    struct peer_message page = rig_page(rig, (struct peer_message){0});
     struct peer_message question = {.checkpoint_incarnation = page.checkpoint_incarnation,
                                     .checkpoint = page.checkpoint,
                                     .count_max = 1};
@@ -395,7 +373,7 @@ Test(cluster, what_leaves_the_journal_while_pages_are_asked_for_is_on_a_page)
     bool early = false;
     for (int pages = 0; pages == 0 || question.cursor.size > 0; pages++) {
         cr_assert_leq(pages, 16);
-        page = page_of(rig, question);
+        page = rig_page(rig, question);
         cr_assert_eq(page.answer, PEER_ANSWER_OK);
         early |= page_lists(&page, "early");
         cr_assert_leq(page.cursor.size, sizeof(cursor));
@@ -419,12 +397,12 @@ Test(cluster, a_checkpoint_is_of_what_is_on_disk)
     struct rig *a = rig_start("a", NULL, NULL);
     struct rig *b = rig_start("b", NULL, "a");
     rig_mesh(1000);
-    uint64_t checkpoint = page_of(a, (struct peer_message){0}).checkpoint;
+    uint64_t checkpoint = rig_page(a, (struct peer_message){0}).checkpoint;
     rig_put(b, document, "text");
     hear(a, b); // in memory
-    cr_assert_eq(page_of(a, (struct peer_message){0}).checkpoint, checkpoint);
+    cr_assert_eq(rig_page(a, (struct peer_message){0}).checkpoint, checkpoint);
     rig_settle(a);
-    cr_assert_eq(page_of(a, (struct peer_message){0}).checkpoint, checkpoint + 1);
+    cr_assert_eq(rig_page(a, (struct peer_message){0}).checkpoint, checkpoint + 1);
 }
 
 /// Until `rig` has asked for the first page of its comparison number `count`.
@@ -497,46 +475,6 @@ Test(cluster, what_cannot_be_read_there_does_not_count_as_held_after_a_compariso
                                   .wait_level = 2});
     rig_mesh(11000);
     cr_assert_str_eq(a->response.durability, "durable", "b lacks a document that a took");
-}
-
-/// Kills and starts it again with a damaged last entry in its journal.
-static void restart_damaged(struct rig *rig)
-{
-    struct record_key key = record_key_u64(rig->node->journal_next - 1);
-    cr_assert(sim_store_damage(rig->store, STORE_JOURNAL, record_key_span(&key)));
-    rig_restart(rig);
-}
-
-Test(cluster, a_feed_whose_last_entry_is_damaged_is_not_asked_for_again_and_again)
-{
-    struct rig *a = rig_start("a", NULL, NULL);
-    rig_put(a, "other", "text");
-    rig_put(a, document, "damaged");
-    restart_damaged(a);
-    struct rig *b = rig_start("b", NULL, "a");
-    rig_mesh(20000);
-    cr_assert(rig_shows(b, "other", "text"));
-    cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
-    cr_assert_lt(node_metrics(b->node)->pulls_asked, 40);
-}
-
-Test(cluster, who_found_a_damaged_entry_asks_others_before_it_says_what_it_holds)
-{
-    struct peer_message question = {.count_max = 8};
-    struct rig *a = rig_start("a", NULL, NULL);
-    struct rig *b = rig_start("b", NULL, "a");
-    rig_mesh(1000);
-    rig_put(b, document, "text");
-    rig_mesh(1000);
-    cr_assert(rig_shows(a, document, "text"));
-    restart_damaged(a);
-    cr_assert_not(rig_shows(a, document, "text"));
-    cr_assert_eq(page_of(a, question).feeds.count, 0);
-    struct rig *c = rig_start("c", NULL, "a");
-    rig_mesh(10000);
-    cr_assert(rig_shows(a, document, "text"));
-    cr_assert(rig_shows(c, document, "text"));
-    cr_assert_gt(page_of(a, question).feeds.count, 0);
 }
 
 Test(cluster, a_document_that_left_memory_is_fetched_all_the_same)

@@ -198,3 +198,100 @@ Test(damage, what_came_meanwhile_and_stands_on_nothing_that_is_left_is_kept_apar
     rig_ask(b, &ask);
     cr_assert_not_null(strstr(b->response.body, first_epoch), "%s", b->response.body);
 }
+
+/// Kills and starts it again with a damaged last entry in its journal.
+static void restart_damaged(struct rig *rig)
+{
+    struct record_key key = record_key_u64(rig->node->journal_next - 1);
+    cr_assert(sim_store_damage(rig->store, STORE_JOURNAL, record_key_span(&key)));
+    rig_restart(rig);
+}
+
+Test(damage, a_feed_whose_last_entry_is_damaged_is_not_asked_for_again_and_again)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    rig_put(a, "other", "text");
+    rig_put(a, document, "damaged");
+    restart_damaged(a);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(20000);
+    cr_assert(rig_shows(b, "other", "text"));
+    cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
+    cr_assert_lt(node_metrics(b->node)->pulls_asked, 40);
+}
+
+Test(damage, who_found_a_damaged_entry_asks_others_before_it_says_what_it_holds)
+{
+    struct peer_message question = {.count_max = 8};
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    rig_mesh(1000);
+    rig_put(b, document, "text");
+    rig_mesh(1000);
+    cr_assert(rig_shows(a, document, "text"));
+    restart_damaged(a);
+    cr_assert_not(rig_shows(a, document, "text"));
+    cr_assert_eq(rig_page(a, question).feeds.count, 0);
+    struct rig *c = rig_start("c", NULL, "a");
+    rig_mesh(10000);
+    cr_assert(rig_shows(a, document, "text"));
+    cr_assert(rig_shows(c, document, "text"));
+    cr_assert_gt(rig_page(a, question).feeds.count, 0);
+}
+
+/// Whether others may adopt what it says it holds.
+static bool is_sure(struct rig *rig)
+{
+    return rig_page(rig, (struct peer_message){.count_max = 8}).feeds.count > 0;
+}
+
+/// Two of three start again, each with the entry damaged that was its last.
+static void begin_unsure(void)
+{
+    memset(all, 0, sizeof(all));
+    all[0] = rig_start("a", NULL, NULL);
+    all[1] = rig_start("b", NULL, "a");
+    all[2] = rig_start("c", NULL, "a");
+    rig_mesh(2000);
+    rig_put(all[2], document, "text");
+    rig_mesh(2000);
+    only(NULL, NULL, 100);
+    for (int i = 0; i < 2; i++) {
+        restart_damaged(all[i]);
+        cr_assert_not(rig_shows(all[i], document, "text"));
+    }
+}
+
+Test(damage, comparing_with_who_is_unsure_too_makes_nobody_sure)
+{
+    begin_unsure();
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    struct rig *c = all[2];
+    only(a, b, 10000);
+    cr_assert_gt(node_metrics(a->node)->comparisons_done, 0);
+    cr_assert_gt(node_metrics(b->node)->comparisons_done, 0);
+    cr_assert_not(is_sure(a));
+    cr_assert_not(is_sure(b));
+    only(b, c, 10000);
+    cr_assert(is_sure(b));
+    cr_assert(rig_shows(b, document, "text"));
+    only(a, b, 10000);
+    cr_assert(is_sure(a), "b is sure now");
+    cr_assert(rig_shows(a, document, "text"));
+}
+
+Test(damage, where_all_are_unsure_they_go_on_after_a_while)
+{
+    begin_unsure();
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    only(a, b, 60000);
+    cr_assert(is_sure(a));
+    cr_assert(is_sure(b));
+    rig_put(a, "other", "text");
+    rig_put(a, "other", "text, and more");
+    only(a, b, 5000);
+    cr_assert(rig_shows(b, "other", "text, and more"));
+    cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
+}
