@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/utf8.h"
 #include "crdt/rga_impl.h"
 
@@ -10,7 +11,7 @@ bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need
 {
     *load = (struct rga_load){
         .rga = rga,
-        .deleted_size = (size_t)(need->elements / 64 + 1) * sizeof load->deleted[0],
+        .deleted_size = bits_size(need->elements),
         .elements_max = need->elements,
     };
     uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
@@ -29,36 +30,6 @@ void rga_load_finish(struct rga_load *load)
     memory_free(&load->rga->allocator, load->deleted,
                 load->deleted != NULL ? load->deleted_size : 0);
     load->deleted = NULL;
-}
-
-// Bits [first, end) that lie in one word, from there to where it ends at most. Moves `first` on.
-static uint64_t take_mask(uint32_t *first, uint32_t end)
-{
-    uint32_t start = *first % 64;
-    uint32_t count = end - *first < 64 - start ? end - *first : 64 - start;
-    *first += count;
-    return UINT64_MAX >> (64 - count) << start;
-}
-
-// Sets the bits [first, end).
-static void set_bits(uint64_t *words, uint32_t first, uint32_t end)
-{
-    while (first < end) {
-        uint64_t *word = &words[first / 64];
-        *word |= take_mask(&first, end);
-    }
-}
-
-// Whether the bits [first, end) are all `value`.
-static bool bits_are(const uint64_t *words, uint32_t first, uint32_t end, bool value)
-{
-    while (first < end) {
-        uint64_t word = words[first / 64];
-        uint64_t mask = take_mask(&first, end);
-        if ((word & mask) != (value ? mask : 0))
-            return false;
-    }
-    return true;
 }
 
 // Rows of an insert, cut where pages of text end, as rga_insert_run() cuts them.
@@ -117,7 +88,7 @@ static enum weft_status load_targets(struct rga_load *load, const struct weft_ru
     for (uint32_t seq = end - run->length; seq < end && run->kind == WEFT_RUN_DELETE;) {
         struct rga_targets piece = rga_targets_at(rga, agent, seq, end);
         uint32_t iv = piece.op->iv + (seq - piece.op->seq);
-        set_bits(load->deleted, iv, iv + (piece.end - seq));
+        bits_set(load->deleted, iv, iv + (piece.end - seq));
         seq = piece.end;
     }
     rga_log_delete(rga, op);
@@ -283,7 +254,7 @@ static bool find_deleted(struct rga_load *load)
         for (uint32_t seq = (uint32_t)ordmap_key(deletes, at); seq < end;) {
             struct rga_targets piece = rga_targets_at(rga, agent, seq, end);
             uint32_t iv = piece.op->iv + (seq - piece.op->seq);
-            set_bits(load->deleted, iv, iv + (piece.end - seq));
+            bits_set(load->deleted, iv, iv + (piece.end - seq));
             seq = piece.end;
         }
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// base/varint.h, base/utf8.h, base/endian.h, base/hash.h: every border of their forms.
+// base/varint.h, base/utf8.h, base/endian.h, base/hash.h, base/bits.h: every border of their forms.
 #include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
+#include "base/bits.h"
 #include "base/endian.h"
 #include "base/hash.h"
 #include "base/utf8.h"
@@ -163,4 +164,29 @@ Test(hash, is_blake2b_however_it_is_fed)
         hash_finish(&hash, out, sizeof out);
         cr_assert_eq(memcmp(out, abc, sizeof abc), 0);
     }
+}
+
+Test(bits, ranges_are_set_and_told_apart_wherever_they_end)
+{
+    enum { COUNT = 200 };
+    for (uint32_t first = 0; first < COUNT; first += 7) {
+        for (uint32_t end = first + 1; end <= COUNT; end++) {
+            uint64_t words[4] = {0};
+            cr_assert_leq(bits_size(COUNT), sizeof(words));
+            bits_set(words, first, end);
+            for (uint32_t i = 0; i < COUNT; i++)
+                cr_assert_eq(bits_at(words, i), i >= first && i < end);
+            cr_assert(bits_are(words, first, end, true));
+            cr_assert(bits_are(words, 0, first, false) && bits_are(words, end, COUNT, false));
+            cr_assert(first == 0 || !bits_are(words, first - 1, end, true));
+            cr_assert_eq(bits_alike(words, first, COUNT), end - first);
+            cr_assert_eq(bits_alike(words, first, end), end - first);
+            cr_assert_eq(bits_alike(words, first, first + 1), 1);
+            cr_assert(first == 0 || bits_alike(words, 0, COUNT) == first);
+            cr_assert(end == COUNT || bits_alike(words, end, COUNT) == COUNT - end);
+        }
+    }
+    cr_assert_geq(bits_size(0), sizeof(uint64_t));
+    cr_assert_geq(bits_size(64), sizeof(uint64_t));
+    cr_assert_geq(bits_size(65), 2 * sizeof(uint64_t));
 }
