@@ -17,7 +17,9 @@ extern "C" {
     X(UNSUPPORTED, 6, "format version is newer than this build understands")                       \
     X(NOT_FOUND, 7, "there is no such thing")                                                      \
     X(CONFLICT, 8, "another epoch, or another content under the same id")                          \
-    X(STORAGE, 9, "the store could not complete the operation")
+    X(STORAGE, 9, "the store could not complete the operation")                                    \
+    X(BEHIND, 10, "the document lacks operations of that version")                                 \
+    X(COLLECTED, 11, "text of that version was collected")
 
 /// Result of a fallible call. Results proper go out through the first parameter (`..._out`), which
 /// is left untouched on failure.

@@ -4,6 +4,7 @@
 #define WEFT_WEFT_H
 
 #include <weft/doc.h>
+#include <weft/history.h>
 #include <weft/memory.h>
 #include <weft/status.h>
 #include <weft/undo.h>

@@ -59,6 +59,17 @@ uint32_t *covers_step(const struct ordmap *steps, struct covers_range range, uin
     return &ordmap_node(steps, at.node)->value[at.slot];
 }
 
+uint32_t covers_value(const struct ordmap *steps, struct covers_range range, uint32_t *end_out)
+{
+    struct ordmap_at at = ordmap_seek(steps, step_key(range.agent, range.first));
+    bool before = at.node != ORDMAP_NONE;
+    struct ordmap_at next = before ? ordmap_next(steps, at) : ordmap_first(steps);
+    *end_out = range.end;
+    if (next.node != ORDMAP_NONE && ordmap_key(steps, next) < step_key(range.agent, range.end))
+        *end_out = (uint32_t)ordmap_key(steps, next);
+    return before ? ordmap_value(steps, at) : 0;
+}
+
 void covers_add(struct covers *covers, struct covers_range range)
 {
     covers_cut(&covers->deletes, range);

@@ -37,6 +37,10 @@ void covers_cut(struct ordmap *steps, struct covers_range range);
 /// @param end_out At most the end of the range, which is not empty and begins a step.
 uint32_t *covers_step(const struct ordmap *steps, struct covers_range range, uint32_t *end_out);
 
+/// The value at the start of a range that is not empty, wherever steps begin.
+/// @param end_out How far it holds, at most to the end of the range.
+uint32_t covers_value(const struct ordmap *steps, struct covers_range range, uint32_t *end_out);
+
 /// One more delete of each element of the range.
 void covers_add(struct covers *covers, struct covers_range range);
 

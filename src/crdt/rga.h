@@ -159,6 +159,12 @@ struct covers_range rga_deleted_range(const struct op *op, uint32_t first, uint3
 /// @return WEFT_OK, WEFT_LIMIT or WEFT_NO_MEMORY: nothing changed.
 enum weft_status rga_undo(struct rga *rga, uint32_t first, uint32_t end);
 
+struct filter; // crdt/filter.h, a built one
+/// Makes the text what it was at a version, as edits of the local agent: deletes what it did not
+/// show and undeletes what it did. @return WEFT_OK, WEFT_INVALID (no agent set), WEFT_LIMIT or
+/// WEFT_NO_MEMORY: nothing changed.
+enum weft_status rga_restore(struct rga *rga, const struct filter *filter);
+
 /// Applies a run of anyone. What it may need must have been reserved.
 /// @param atoms_out New atoms, when RGA_APPLIED.
 /// @param missing_out An atom that it waits for, when RGA_MISSING.

@@ -81,6 +81,12 @@ bool rga_targets_are_valid(struct rga *rga, uint32_t agent, const struct op *op)
 /// Cancels what an undelete names and shows what no delete is left of. Room must have been
 /// reserved.
 void rga_undelete(struct rga *rga, const struct op *op);
+/// Appends a delete of elements or an undelete of delete atoms, by the local agent. An undelete
+/// shows what no delete is left of; the tree is the caller's affair with a delete.
+void rga_append_inverse(struct rga *rga, uint32_t kind, struct covers_range targets);
+/// Deletes what is visible of some elements, as the local agent.
+void rga_hide(struct rga *rga, struct covers_range elements);
+
 /// From now on covers are kept. @return false, with all as it was, when there is no memory.
 bool rga_keep_covers(struct rga *rga);
 

@@ -2,7 +2,7 @@
 // Undoing here: the inverse of a row of one's own operations, as operations.
 #include "crdt/rga_impl.h"
 
-static void append_inverse(struct rga *rga, uint32_t kind, struct covers_range targets)
+void rga_append_inverse(struct rga *rga, uint32_t kind, struct covers_range targets)
 {
     uint32_t length = targets.end - targets.first;
     struct op op = {
@@ -21,8 +21,7 @@ static void append_inverse(struct rga *rga, uint32_t kind, struct covers_range t
         covers_add(&rga->covers, targets);
 }
 
-// Deletes what is visible of some elements.
-static void hide(struct rga *rga, struct covers_range elements)
+void rga_hide(struct rga *rga, struct covers_range elements)
 {
     for (uint32_t seq = elements.first; seq < elements.end;) {
         struct rga_targets piece = rga_targets_at(rga, elements.agent, seq, elements.end);
@@ -34,8 +33,8 @@ static void hide(struct rga *rga, struct covers_range elements)
             uint64_t index = 0;
             if (rga->observer.call != NULL)
                 index = tree_index(&rga->tree, WEFT_SCALARS, at);
-            append_inverse(rga, WEFT_RUN_DELETE,
-                           (struct covers_range){elements.agent, seq, seq + here});
+            rga_append_inverse(rga, WEFT_RUN_DELETE,
+                               (struct covers_range){elements.agent, seq, seq + here});
             tree_delete(&rga->tree, at, here);
             rga_observe(rga, index, here, (struct span){NULL, 0});
         }
@@ -50,8 +49,8 @@ static void revive(struct rga *rga, struct covers_range atoms)
     while (atoms.first < atoms.end) {
         uint32_t end;
         if (*covers_step(&rga->covers.cancelled, atoms, &end) == 0)
-            append_inverse(rga, WEFT_RUN_UNDELETE,
-                           (struct covers_range){atoms.agent, atoms.first, end});
+            rga_append_inverse(rga, WEFT_RUN_UNDELETE,
+                               (struct covers_range){atoms.agent, atoms.first, end});
         atoms.first = end;
     }
 }
@@ -61,7 +60,7 @@ static void hide_again(struct rga *rga, struct covers_range atoms)
 {
     while (atoms.first < atoms.end) {
         struct rga_targets piece = rga_targets_at(rga, atoms.agent, atoms.first, atoms.end);
-        hide(rga, rga_deleted_range(piece.op, piece.first, piece.end));
+        rga_hide(rga, rga_deleted_range(piece.op, piece.first, piece.end));
         atoms.first = piece.end;
     }
 }
@@ -73,7 +72,7 @@ static void invert(struct rga *rga, const struct op *row, uint32_t first, uint32
 {
     struct op op = *row; // rows may move as the log grows
     if (op_kind(&op) == WEFT_RUN_INSERT)
-        hide(rga, (struct covers_range){op.agent, first, end});
+        rga_hide(rga, (struct covers_range){op.agent, first, end});
     if (op_kind(&op) == WEFT_RUN_UNDELETE) {
         uint32_t from = op.target_seq + (first - op.seq);
         hide_again(rga, (struct covers_range){op.target_agent, from, from + (end - first)});

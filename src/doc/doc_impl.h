@@ -24,6 +24,11 @@ static inline struct rga *doc_rga(const struct weft_doc *doc)
     return doc->unsettled;
 }
 
+/// Scalars [*first_out, *end_out) of visible units [index, index + length).
+/// @return false when that is not within the text, or ends inside of a character.
+bool doc_find_range(struct rga *rga, enum weft_unit unit, uint64_t index, uint64_t length,
+                    uint64_t *first_out, uint64_t *end_out);
+
 /// doc_unpark() when any is ready.
 void doc_unpark_ready(struct weft_doc *doc, struct weft_apply_result *result);
 /// Applies what is ready of the runs kept aside, and what that makes ready.

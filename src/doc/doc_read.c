@@ -51,20 +51,27 @@ static bool to_scalars(struct rga *rga, enum weft_unit unit, uint64_t index, uin
     return true;
 }
 
+bool doc_find_range(struct rga *rga, enum weft_unit unit, uint64_t index, uint64_t length,
+                    uint64_t *first_out, uint64_t *end_out)
+{
+    uint64_t total = rga->tree.total.units[unit];
+    *first_out = index;
+    *end_out = index + length;
+    if (index > total || length > total - index)
+        return false;
+    return unit == WEFT_SCALARS || (to_scalars(rga, unit, index, first_out) &&
+                                    to_scalars(rga, unit, index + length, end_out));
+}
+
 enum weft_status weft_doc_read(const struct weft_doc *doc, enum weft_unit unit, uint64_t index,
                                uint64_t length,
                                void (*chunk)(void *context, const uint8_t *text, size_t size),
                                void *context)
 {
     struct rga *rga = doc_rga(doc);
-    unit = text_unit(&rga->text, unit);
-    uint64_t total = rga->tree.total.units[unit];
-    uint64_t first = index;
-    uint64_t end = index + length;
-    if (index > total || length > total - index)
-        return WEFT_RANGE;
-    if (unit != WEFT_SCALARS &&
-        (!to_scalars(rga, unit, index, &first) || !to_scalars(rga, unit, index + length, &end)))
+    uint64_t first;
+    uint64_t end;
+    if (!doc_find_range(rga, text_unit(&rga->text, unit), index, length, &first, &end))
         return WEFT_RANGE;
     struct tree_at at;
     if (first == end || !seek(rga, WEFT_SCALARS, first, &at))

@@ -7,10 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <weft/undo.h>
+
 #include "programs/trace/replay.h"
 #include "tests/support/documents.h"
+#include "tests/support/past.h"
 
-enum { WINDOW_MAX = 2000, SANITIZED_EDITS_MAX = 30000 };
+enum { WINDOW_MAX = 2000, SANITIZED_EDITS_MAX = 30000, MOMENTS_MAX = 16 };
 
 /// Whether the end text is known under a policy: git-makefile's positions take another CRDT's order
 /// for granted, a made-up history is of the sided policy.
@@ -89,6 +92,65 @@ static void check_same(const struct property *property, const struct trace *trac
     weft_doc_destroy(doc);
 }
 
+/// Back to a moment, and forth again; a replica that hears of it has the same text.
+static void check_restore(const struct property *property, struct weft_doc *doc,
+                          const struct moment *moment)
+{
+    struct weft_undo *undo = NULL;
+    struct weft_doc *other = from_whole_delta(property, doc);
+    struct weft_buffer delta;
+    struct weft_buffer former = document_text(property, doc);
+    weft_buffer_init(&delta, NULL);
+    CHECK_OK(property, weft_doc_set_agent(doc, 1000000));
+    CHECK_OK(property, weft_undo_create(&undo, doc, 1000000, NULL));
+    CHECK_OK(property, weft_doc_restore(doc, moment->version.data, moment->version.size));
+    struct weft_buffer text = document_text(property, doc);
+    past_check_same(property, &text, &moment->text, "restored");
+    replica_pull(property, other, doc);
+    document_check_equal(property, doc, other);
+    CHECK_OK(property, weft_undo_undo(&delta, undo, doc));
+    text = document_text(property, doc);
+    past_check_same(property, &text, &former, "restored, and undone");
+    replica_apply(property, other, WEFT_APPLY_STRICT, delta.data, delta.size);
+    document_check_equal(property, doc, other);
+    const char *broken = weft_doc_check(doc);
+    CHECK(property, broken == NULL, "%s", broken);
+    weft_undo_destroy(undo);
+    weft_doc_destroy(other);
+    weft_buffer_finish(&delta);
+    weft_buffer_finish(&former);
+}
+
+/// What a replica saw while the messages came is what was there, said later; one moment in full
+/// against the oracle.
+static void check_past(struct property *property, const struct trace *trace,
+                       const struct replay *replay)
+{
+    struct moment moments[MOMENTS_MAX];
+    struct weft_doc *doc = NULL;
+    uint32_t count = 0;
+    CHECK_OK(property, weft_doc_create(&doc, NULL));
+    for (uint32_t txn = 0; txn < trace->txn_count; txn++) {
+        apply_message(property, doc, replay, txn);
+        if (txn % (trace->txn_count / MOMENTS_MAX + 1) == trace->txn_count / MOMENTS_MAX / 2)
+            moments[count++] = moment_make(property, doc);
+    }
+    struct weft_doc *loaded = replica_reload(property, doc, NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct moment *other = &moments[random_below(&property->random, count)];
+        past_check_text(property, doc, &moments[i]);
+        past_check_text(property, loaded, &moments[i]);
+        past_check_diff(property, loaded, NULL, &moments[i], other);
+    }
+    const struct moment *one = &moments[random_below(&property->random, count)];
+    past_check_oracle(property, loaded, &one->version);
+    check_restore(property, loaded, one);
+    for (uint32_t i = 0; i < count; i++)
+        moment_finish(&moments[i]);
+    weft_doc_destroy(loaded);
+    weft_doc_destroy(doc);
+}
+
 static void check_trace(struct property *property, const struct trace *trace,
                         enum weft_policy policy)
 {
@@ -111,6 +173,7 @@ static void check_trace(struct property *property, const struct trace *trace,
                "windows of 2000 shuffled");
     check_same(property, trace, &replay, from_whole_delta(property, replay.doc), "one delta");
     check_same(property, trace, &replay, replica_reload(property, replay.doc, NULL), "snapshot");
+    check_past(property, trace, &replay);
     printf("# %s, %s: %u edits%s\n", trace->name, policy == WEFT_POLICY_SIDED ? "sided" : "classic",
            trace->patch_count, known ? ", end text byte for byte" : ", replicas among themselves");
     fflush(stdout);

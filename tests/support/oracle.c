@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weft/version.h>
+
 #define NONE SIZE_MAX
 
 static void grow(void **array, size_t *capacity, size_t needed, size_t size)
@@ -49,6 +51,27 @@ static int compare_ids(const void *a, const void *b)
 
 // ------------------------------------------------------------------------------------- collecting
 
+static bool add_next(void *context, uint64_t agent, uint64_t next)
+{
+    struct oracle *oracle = context;
+    void *version = oracle->version;
+    grow(&version, &oracle->version_capacity, oracle->version_count + 1, sizeof(*oracle->version));
+    oracle->version = version;
+    oracle->version[oracle->version_count++] = (struct oracle_next){agent, next};
+    return true;
+}
+
+/// Whether an atom counts.
+static bool counts(const struct oracle *oracle, uint64_t agent, uint64_t seq)
+{
+    if (oracle->version == NULL)
+        return true;
+    for (size_t i = 0; i < oracle->version_count; i++)
+        if (oracle->version[i].agent == agent)
+            return seq < oracle->version[i].next;
+    return false;
+}
+
 static void add_insert(struct oracle *oracle, const struct weft_run *run)
 {
     void *elements = oracle->elements;
@@ -62,6 +85,7 @@ static void add_insert(struct oracle *oracle, const struct weft_run *run)
             .lamport = run->lamport + i,
             .parent = i == 0 ? run->target : (struct weft_id){run->agent, run->seq + i - 1},
             .left = i == 0 && run->left,
+            .deleted = !counts(oracle, run->agent, run->seq + i),
             .text = text,
             .size = size,
         };
@@ -76,7 +100,7 @@ static void add_delete(struct oracle *oracle, const struct weft_run *run)
     grow(&deletes, &oracle->delete_capacity, oracle->delete_count + run->length,
          sizeof(*oracle->deletes));
     oracle->deletes = deletes;
-    for (uint32_t i = 0; i < run->length; i++)
+    for (uint32_t i = 0; i < run->length && counts(oracle, run->agent, run->seq + i); i++)
         oracle->deletes[oracle->delete_count++] = (struct oracle_delete){
             .target = {run->target.agent,
                        run->backward ? run->target.seq - i : run->target.seq + i},
@@ -89,7 +113,7 @@ static void add_undelete(struct oracle *oracle, const struct weft_run *run)
     grow(&undeletes, &oracle->undelete_capacity, oracle->undelete_count + run->length,
          sizeof(*oracle->undeletes));
     oracle->undeletes = undeletes;
-    for (uint32_t i = 0; i < run->length; i++)
+    for (uint32_t i = 0; i < run->length && counts(oracle, run->agent, run->seq + i); i++)
         oracle->undeletes[oracle->undelete_count++] =
             (struct weft_id){run->target.agent, run->target.seq + i};
 }
@@ -135,20 +159,48 @@ static bool add_size(void *context, const struct weft_run *run)
     return true;
 }
 
+static void collect(struct oracle *oracle, const struct weft_doc *doc)
+{
+    weft_doc_visit_runs(doc, add_size, &oracle->text_capacity);
+    oracle->text = malloc(oracle->text_capacity + 1);
+    assert(oracle->text != NULL);
+    weft_doc_visit_runs(doc, add_run, oracle);
+    cancel_deletes(oracle);
+    for (size_t i = 0; i < oracle->count; i++)
+        oracle->elements[i].deleted |=
+            oracle->delete_count > 0 &&
+            bsearch(&oracle->elements[i].id, oracle->deletes, oracle->delete_count,
+                    sizeof(*oracle->deletes), compare_ids) != NULL;
+}
+
 struct oracle oracle_collect(const struct weft_doc *doc)
 {
     struct oracle oracle = {.elements = NULL};
-    weft_doc_visit_runs(doc, add_size, &oracle.text_capacity);
-    oracle.text = malloc(oracle.text_capacity + 1);
-    assert(oracle.text != NULL);
-    weft_doc_visit_runs(doc, add_run, &oracle);
-    cancel_deletes(&oracle);
-    for (size_t i = 0; i < oracle.count; i++)
-        oracle.elements[i].deleted =
-            oracle.delete_count > 0 &&
-            bsearch(&oracle.elements[i].id, oracle.deletes, oracle.delete_count,
-                    sizeof(*oracle.deletes), compare_ids) != NULL;
+    collect(&oracle, doc);
     return oracle;
+}
+
+struct oracle oracle_collect_at(const struct weft_doc *doc, const uint8_t *version, size_t size)
+{
+    struct oracle oracle = {.elements = NULL};
+    add_next(&oracle, 0, 0); // nobody; so that the empty version is not all
+    enum weft_status status = weft_version_visit(version, size, add_next, &oracle);
+    assert(status == WEFT_OK);
+    (void)status;
+    collect(&oracle, doc);
+    return oracle;
+}
+
+void oracle_text(struct weft_buffer *out, const struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->count; i++) {
+        const struct oracle_element *element = &oracle->elements[i];
+        enum weft_status status = WEFT_OK;
+        if (!element->deleted)
+            status = weft_buffer_append(out, element->text, element->size);
+        assert(status == WEFT_OK);
+        (void)status;
+    }
 }
 
 void oracle_finish(struct oracle *oracle)
@@ -157,6 +209,7 @@ void oracle_finish(struct oracle *oracle)
     free(oracle->text);
     free(oracle->deletes);
     free(oracle->undeletes);
+    free(oracle->version);
     *oracle = (struct oracle){.elements = NULL};
 }
 

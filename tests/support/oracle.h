@@ -19,7 +19,7 @@ struct oracle_element {
     uint64_t lamport;
     struct weft_id parent;
     bool left;
-    bool deleted;
+    bool deleted;        // or, at a version, not inserted yet
     const uint8_t *text; // borrowed from the log's copy
     uint8_t size;
 };
@@ -28,6 +28,12 @@ struct oracle_element {
 struct oracle_delete {
     struct weft_id target; // first: deletes are looked up by it
     struct weft_id id;
+};
+
+/// One entry of a version vector.
+struct oracle_next {
+    uint64_t agent;
+    uint64_t next;
 };
 
 /// Elements in one order or other.
@@ -40,10 +46,15 @@ struct oracle {
     size_t delete_count, delete_capacity;
     struct weft_id *undeletes; // targets of all undelete atoms
     size_t undelete_count, undelete_capacity;
+    struct oracle_next *version; // NULL: all operations count
+    size_t version_count, version_capacity;
 };
 
 /// Takes all operations of `doc`; elements are in its arrival order.
 struct oracle oracle_collect(const struct weft_doc *doc);
+/// The same elements, but what is visible of them is what the operations of a version say, which
+/// must be sound; any will do.
+struct oracle oracle_collect_at(const struct weft_doc *doc, const uint8_t *version, size_t size);
 void oracle_finish(struct oracle *oracle);
 
 /// Puts the elements into document order by the definition.
@@ -51,6 +62,9 @@ void oracle_tree(struct oracle *oracle);
 /// Puts the elements into document order by the textbook. @return false when some are left
 /// children.
 bool oracle_rga(struct oracle *oracle);
+
+/// Appends what is visible, in the order that the elements are in.
+void oracle_text(struct weft_buffer *out, const struct oracle *oracle);
 
 /// @return NULL when the document's order, tombstones and text are those of the oracle, else what
 /// differs, in static storage.
