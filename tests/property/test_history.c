@@ -239,7 +239,7 @@ static void check_told(const struct property *property, const struct replica *re
 
 Test(history, what_was_seen_is_what_was_there_whoever_is_asked)
 {
-    for (struct property p = property_start("history", 1000); property_next(&p);) {
+    for (struct property p = property_start("history", 600); property_next(&p);) {
         struct world world;
         world_init(&p, &world);
         for (uint64_t steps = random_between(&p.random, 5, 120); steps > 0; steps--)

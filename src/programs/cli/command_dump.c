@@ -9,23 +9,13 @@
 
 #include "codec/wire.h"
 #include "programs/cli/history.h"
+#include "programs/cli/ids.h"
 #include "programs/cli/output.h"
 #include "programs/cli/place.h"
 
-#define ID_BYTES 48
 #define EXCERPT 60
 
-/// AGENT:SEQ, the agent in hexadecimal.
-static void format_id(char *text_out, struct weft_id id)
-{
-    if (id.agent == WEFT_ID_ROOT.agent && id.seq == WEFT_ID_ROOT.seq)
-        snprintf(text_out, ID_BYTES, "root");
-    else
-        snprintf(text_out, ID_BYTES, "%016" PRIx64 ":%" PRIu64, id.agent, id.seq);
-}
-
-// -------------------------------------------------------------------------------- the document's
-// head
+// ------------------------------------------------------------------------------------------- head
 
 static bool add_agent(void *context, uint64_t agent, uint64_t next)
 {
@@ -83,23 +73,24 @@ static void print_head(const json_t *head)
             printf("%-12s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
     }
     json_t *version = json_object_get(head, "version");
-    printf("%-12s", "version");
+    const char *between = "";
+    printf("%-12s ", "version");
     json_object_foreach(version, key, value)
     {
-        printf(" %s:%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+        printf("%s%s:%" JSON_INTEGER_FORMAT, between, key, json_integer_value(value));
+        between = ",";
     }
     printf("\n");
 }
 
-// ------------------------------------------------------------------------------------ runs and
-// atoms
+// --------------------------------------------------------------------------------- runs and atoms
 
 static void print_run(const struct history *history, const struct history_run *run)
 {
     char id[ID_BYTES];
     char target[ID_BYTES];
-    format_id(id, (struct weft_id){run->agent, run->seq});
-    format_id(target, run->target);
+    id_format(id, (struct weft_id){run->agent, run->seq});
+    id_format(target, run->target);
     printf("%" PRIu64 "\t%s\t%s\t%" PRIu64 "\t%s%s\t", run->lamport, id, history_kind(run->kind),
            run->length,
            run->left       ? "left of "
@@ -115,8 +106,8 @@ static json_t *run_json(const struct history *history, const struct history_run 
 {
     char id[ID_BYTES];
     char target[ID_BYTES];
-    format_id(id, (struct weft_id){run->agent, run->seq});
-    format_id(target, run->target);
+    id_format(id, (struct weft_id){run->agent, run->seq});
+    id_format(target, run->target);
     json_t *row = json_pack("{s:I, s:s, s:s, s:I, s:s}", "lamport", (json_int_t)run->lamport, "id",
                             id, "kind", history_kind(run->kind), "length", (json_int_t)run->length,
                             "target", target);
@@ -135,8 +126,8 @@ static void print_atom(void *context, const struct history_atom *atom)
     char id[ID_BYTES];
     char target[ID_BYTES];
     (void)context;
-    format_id(id, atom->id);
-    format_id(target, atom->target);
+    id_format(id, atom->id);
+    id_format(target, atom->target);
     printf("%" PRIu64 "\t%s\t%s\t%s%s\t", atom->lamport, id, history_kind(atom->kind),
            atom->left ? "left of " : "", target);
     if (atom->kind == WEFT_RUN_INSERT)
@@ -148,8 +139,8 @@ static void add_atom_json(void *context, const struct history_atom *atom)
 {
     char id[ID_BYTES];
     char target[ID_BYTES];
-    format_id(id, atom->id);
-    format_id(target, atom->target);
+    id_format(id, atom->id);
+    id_format(target, atom->target);
     json_t *row =
         json_pack("{s:I, s:s, s:s, s:s, s:b}", "lamport", (json_int_t)atom->lamport, "id", id,
                   "kind", history_kind(atom->kind), "target", target, "left", (int)atom->left);
@@ -230,20 +221,10 @@ static int dump(const struct arguments *arguments, const char *name, struct weft
     return code;
 }
 
-static int fetch(const struct arguments *arguments, struct weft_doc **doc_out)
-{
-    struct place place;
-    int code = place_open(&place, arguments_word(arguments, 0));
-    if (code == EXIT_FINE)
-        code = place_doc(&place, arguments_word(arguments, 1), doc_out);
-    place_close(&place);
-    return code;
-}
-
 static int run_dump(const struct arguments *arguments)
 {
     struct weft_doc *doc;
-    int code = fetch(arguments, &doc);
+    int code = place_fetch(&doc, arguments);
     if (code != EXIT_FINE)
         return code;
     code = dump(arguments, arguments_word(arguments, 1), doc);
@@ -274,18 +255,91 @@ const struct command dump_command = {
 
 // -------------------------------------------------------------------------------------------- log
 
+/// The version that holds the edits so far, which come in the order of each agent's seqs.
+struct passed {
+    struct weft_buffer agents; // struct passed_agent each, ascending
+};
+
+struct passed_agent {
+    uint64_t agent;
+    uint64_t next;
+};
+
+static enum weft_status pass(struct passed *passed, const struct history_run *run)
+{
+    size_t count = passed->agents.size / sizeof(struct passed_agent);
+    struct passed_agent *all = (void *)passed->agents.data;
+    struct passed_agent entry = {run->agent, run->seq + run->length};
+    size_t at = 0;
+    for (size_t end = count; at < end;) {
+        size_t middle = at + (end - at) / 2;
+        if (all[middle].agent < run->agent)
+            at = middle + 1;
+        else
+            end = middle;
+    }
+    if (at == count || all[at].agent != run->agent) {
+        enum weft_status status = weft_buffer_append(&passed->agents, &entry, sizeof(entry));
+        if (status != WEFT_OK)
+            return status;
+        all = (void *)passed->agents.data;
+        memmove(&all[at + 1], &all[at], (count - at) * sizeof(entry));
+    }
+    all[at] = entry;
+    return WEFT_OK;
+}
+
+static void print_passed(const struct passed *passed)
+{
+    const struct passed_agent *all = (const void *)passed->agents.data;
+    for (size_t i = 0; i < passed->agents.size / sizeof(*all); i++)
+        printf("%s%016" PRIx64 ":%" PRIu64, i > 0 ? "," : "", all[i].agent, all[i].next);
+    printf("\t");
+}
+
+static json_t *passed_json(const struct passed *passed)
+{
+    const struct passed_agent *all = (const void *)passed->agents.data;
+    json_t *version = json_object();
+    for (size_t i = 0; version != NULL && i < passed->agents.size / sizeof(*all); i++)
+        add_agent(version, all[i].agent, all[i].next);
+    return version;
+}
+
+/// An edit, and the version after it when there is one.
+static void show_edit(struct output *output, const struct history *history,
+                      const struct history_run *run, const struct passed *passed)
+{
+    if (output->format == FORMAT_TABLE) {
+        if (passed != NULL)
+            print_passed(passed);
+        print_run(history, run);
+        return;
+    }
+    json_t *row = run_json(history, run);
+    if (row != NULL && passed != NULL)
+        json_object_set_new(row, "version", passed_json(passed));
+    output_row(output, row);
+}
+
 static int print_log(const struct arguments *arguments, const struct history *history, size_t from)
 {
-    struct output output;
-    if (arguments->format == FORMAT_TABLE) {
-        for (size_t i = from; i < history->count; i++)
-            print_run(history, &history->runs[i]);
-        return EXIT_FINE;
+    struct output output = {.format = arguments->format};
+    struct passed passed;
+    enum weft_status status = WEFT_OK;
+    bool versions = arguments_has(arguments, "versions");
+    weft_buffer_init(&passed.agents, NULL);
+    if (output.format != FORMAT_TABLE)
+        output_begin(&output, arguments, NULL);
+    for (size_t i = 0; i < history->count && status == WEFT_OK; i++) {
+        if (versions)
+            status = pass(&passed, &history->runs[i]);
+        if (i >= from && status == WEFT_OK)
+            show_edit(&output, history, &history->runs[i], versions ? &passed : NULL);
     }
-    output_begin(&output, arguments, NULL);
-    for (size_t i = from; i < history->count; i++)
-        output_row(&output, run_json(history, &history->runs[i]));
-    return output_end(&output);
+    weft_buffer_finish(&passed.agents);
+    int code = output.format != FORMAT_TABLE ? output_end(&output) : EXIT_FINE;
+    return status == WEFT_OK ? code : complain(EXIT_REFUSED, "out of memory");
 }
 
 static int run_log(const struct arguments *arguments)
@@ -295,7 +349,7 @@ static int run_log(const struct arguments *arguments)
     uint64_t last = UINT64_MAX;
     int code = arguments_number(&last, arguments, "last", CONFIG_COUNT, 0, UINT64_MAX);
     if (code == EXIT_FINE)
-        code = fetch(arguments, &doc);
+        code = place_fetch(&doc, arguments);
     if (code != EXIT_FINE)
         return code;
     if (history_init(&history, doc) != WEFT_OK)
@@ -309,6 +363,7 @@ static int run_log(const struct arguments *arguments)
 
 static const struct command_option log_options[] = {
     {"last", 'n', "N", "only the last N"},
+    {"versions", 'v', NULL, "before each edit the version that ends with it, for show and diff"},
     {.name = NULL},
 };
 

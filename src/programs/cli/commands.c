@@ -26,14 +26,19 @@ static const struct command version_command = {
 
 const struct command *const commands[] = {
     &serve_command,
+    // documents
     &ls_command,
     &cat_command,
     &put_command,
     &dump_command,
     &log_command,
+    &show_command,
+    &blame_command,
+    &diff_command,
     &watch_command,
     &verify_command,
     &replay_command,
+    // nodes and their directories
     &check_command,
     &backup_command,
     &members_command,
@@ -43,6 +48,7 @@ const struct command *const commands[] = {
     &recovery_cat_command,
     &config_print_command,
     &config_check_command,
+    // measuring
     &trace_generate_command,
     &bench_core_command,
     &bench_serve_command,

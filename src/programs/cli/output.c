@@ -59,6 +59,16 @@ void print_tame(const char *text)
     }
 }
 
+void print_tame_text(struct span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        bool two = i + 1 < text.size && is_c1(text.data + i);
+        bool control = (text.data[i] < 32 && text.data[i] != '\t') || text.data[i] == 127;
+        putchar(control || two ? '?' : text.data[i]);
+        i += two;
+    }
+}
+
 /// A value as a cell: one line.
 static void format_cell(char *cell_out, const json_t *value)
 {

@@ -41,6 +41,8 @@ int output_object(const struct arguments *arguments, json_t *object);
 
 /// Text from outside, with '?' for what a terminal might take for commands.
 void print_tame(const char *text);
+/// Likewise of a document's text, but for tabs.
+void print_tame_text(struct span text);
 /// A JSON string of bytes that should be UTF-8; what is not is replaced.
 json_t *output_text(struct span text);
 /// A document's text as it is, on stdout; may be empty.

@@ -82,6 +82,16 @@ int place_doc(struct place *place, const char *name, struct weft_doc **doc_out)
                          : place_dir_doc(place, name, doc_out);
 }
 
+int place_fetch(struct weft_doc **doc_out, const struct arguments *arguments)
+{
+    struct place place;
+    int code = place_open(&place, arguments_word(arguments, 0));
+    if (code == EXIT_FINE)
+        code = place_doc(&place, arguments_word(arguments, 1), doc_out);
+    place_close(&place);
+    return code;
+}
+
 int place_recoveries(struct place *place, const char *document,
                      void (*visit)(void *context, const struct place_recovery *recovery),
                      void *context)

@@ -62,6 +62,9 @@ int place_text(struct place *place, const char *name, struct weft_buffer *text_o
 /// The whole document; the caller owns it.
 int place_doc(struct place *place, const char *name, struct weft_doc **doc_out);
 
+/// The document that a command's first two words name, a place and a name; the caller owns it.
+int place_fetch(struct weft_doc **doc_out, const struct arguments *arguments);
+
 /// @param document NULL: of all.
 int place_recoveries(struct place *place, const char *document,
                      void (*visit)(void *context, const struct place_recovery *recovery),
