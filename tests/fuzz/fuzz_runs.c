@@ -41,6 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     REQUIRE(weft_doc_create(&doc, &options) == WEFT_OK, "create");
     struct weft_run runs[DELTA_RUNS_MAX];
     size_t count = 0;
+    struct target_moment moment = target_moment(doc);
+    size_t half = size / 2;
     for (; size >= 8 && count < DELTA_RUNS_MAX; bytes += 8, size -= 8) {
         runs[count++] = make_run(bytes);
         if ((bytes[7] & 0x80) != 0 || size < 16 || count == DELTA_RUNS_MAX) {
@@ -49,8 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
             target_apply(doc, &memory, (bytes[7] & 0x40) != 0 ? WEFT_APPLY_STRICT : WEFT_APPLY_PARK,
                          delta.data, delta.size);
             count = 0;
+            if (size > half) {
+                target_past(doc, &moment, false);
+                moment = target_moment(doc);
+            }
         }
     }
+    target_past(doc, &moment, true);
     weft_buffer_finish(&delta);
     weft_doc_destroy(doc);
     REQUIRE(memory.used == 0, "%zu bytes were not given back", memory.used);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <weft/doc.h>
+#include <weft/history.h>
 
 #include "tests/support/allocator.h"
 
@@ -36,11 +36,54 @@ static inline struct weft_digest target_digest(struct weft_doc *doc)
     return digest;
 }
 
+/// What a document shows at its version.
+struct target_moment {
+    struct weft_buffer version;
+    struct weft_buffer text;
+};
+
+static inline struct target_moment target_moment(const struct weft_doc *doc)
+{
+    struct target_moment moment;
+    weft_buffer_init(&moment.version, NULL);
+    weft_buffer_init(&moment.text, NULL);
+    REQUIRE(weft_doc_version(&moment.version, doc) == WEFT_OK, "version");
+    REQUIRE(weft_doc_text(&moment.text, doc) == WEFT_OK, "text");
+    return moment;
+}
+
+static inline bool target_same(const struct weft_buffer *a, const struct weft_buffer *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+/// Checks that the past is what it was, and frees the moment. @param restore Goes back to it, too.
+static inline void target_past(struct weft_doc *doc, struct target_moment *moment, bool restore)
+{
+    struct weft_buffer text;
+    const struct weft_buffer *version = &moment->version;
+    weft_buffer_init(&text, NULL);
+    REQUIRE(weft_doc_text_at(&text, doc, version->data, version->size) == WEFT_OK, "text at");
+    REQUIRE(target_same(&text, &moment->text), "the past has changed");
+    REQUIRE(!restore || weft_doc_set_agent(doc, 0x5EED) == WEFT_OK, "agent");
+    if (restore && weft_doc_restore(doc, version->data, version->size) == WEFT_OK) {
+        text.size = 0; // else it is near the end of time
+        REQUIRE(weft_doc_text(&text, doc) == WEFT_OK, "text");
+        REQUIRE(target_same(&text, &moment->text), "restored to another text");
+        const char *broken = weft_doc_check(doc);
+        REQUIRE(broken == NULL, "restored: %s", broken);
+    }
+    weft_buffer_finish(&text);
+    weft_buffer_finish(&moment->version);
+    weft_buffer_finish(&moment->text);
+}
+
 /// Applies bytes to a document and checks what holds whatever they are.
 static inline void target_apply(struct weft_doc *doc, struct test_allocator *memory,
                                 enum weft_apply_mode mode, const uint8_t *bytes, size_t size)
 {
     struct weft_digest before = target_digest(doc);
+    struct target_moment moment = target_moment(doc);
     test_allocator_reset_peak(memory);
     size_t used = memory->used;
     struct weft_apply_result result = {.atoms_applied = 0};
@@ -55,6 +98,7 @@ static inline void target_apply(struct weft_doc *doc, struct test_allocator *mem
     struct weft_digest after = target_digest(doc);
     REQUIRE(result.atoms_applied > 0 || memcmp(&before, &after, sizeof(before)) == 0,
             "nothing was applied, and the digest changed");
+    target_past(doc, &moment, false);
 }
 
 #endif
