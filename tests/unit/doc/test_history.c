@@ -239,6 +239,42 @@ Test(history, a_difference_names_what_stays_comes_and_goes_with_positions_in_bot
     weft_doc_destroy(b);
 }
 
+static bool add_span(void *context, const struct weft_diff_span *span)
+{
+    cr_assert_eq(span->length, span->text_size);
+    cr_assert_eq(weft_buffer_append(context, span->text, span->text_size), WEFT_OK);
+    return true;
+}
+
+Test(history, a_text_of_many_pages_is_given_page_by_page_and_is_one_run_of_its_author)
+{
+    enum { SIZE = 100000 };
+    struct weft_doc *doc = doc_make(1);
+    struct weft_buffer text;
+    struct weft_buffer told;
+    weft_buffer_init(&text, NULL);
+    weft_buffer_init(&told, NULL);
+    for (uint32_t i = 0; i < SIZE; i++)
+        cr_assert_eq(weft_buffer_append(&text, &"abcdefghijklmnopq"[i % 17], 1), WEFT_OK);
+    cr_assert_eq(weft_doc_insert(doc, WEFT_SCALARS, 0, text.data, SIZE), WEFT_OK);
+    struct at whole = now(doc);
+    delete (doc, 10, SIZE - 20);
+    cr_assert_eq(
+        weft_doc_visit_diff(doc, WEFT_UTF8, NULL, 0, whole.bytes, whole.size, add_span, &told),
+        WEFT_OK);
+    cr_assert(told.size == SIZE && memcmp(told.data, text.data, SIZE) == 0);
+    check_blame_at(doc, whole, WEFT_UTF16, 0, SIZE, "1:0*100000@0+100000 ");
+    check_blame_at(doc, whole, WEFT_SCALARS, 16383, 2, "1:16383*2@16383+2 ");
+    cr_assert_eq(weft_doc_restore(doc, whole.bytes, whole.size), WEFT_OK);
+    told.size = 0;
+    cr_assert_eq(weft_doc_text(&told, doc), WEFT_OK);
+    cr_assert(told.size == SIZE && memcmp(told.data, text.data, SIZE) == 0);
+    cr_assert_null(weft_doc_check(doc));
+    weft_buffer_finish(&text);
+    weft_buffer_finish(&told);
+    weft_doc_destroy(doc);
+}
+
 Test(history, blame_says_who_wrote_each_part)
 {
     struct weft_doc *a = doc_make(1);
