@@ -59,7 +59,7 @@ bool record_key_recovery_decode(struct span *document_out, struct weft_epoch *ep
 #define RECORD_META_FORMAT "format"           // u64
 #define RECORD_META_NAME "name"               // str: the node's
 #define RECORD_META_INCARNATION "incarnation" // u64: of the last start
-#define RECORD_META_JOURNAL "journal" // u64: no entry below it is needed; numbers start at it
+#define RECORD_META_JOURNAL "journal" // u64: its begin; below is only what a damaged document needs
 #define RECORD_META_MEMBERS "members" // array of members that were here, as heartbeats list them
 #define RECORD_META_PROBE "probe"     // u64: written to see whether there is space
 

@@ -167,6 +167,8 @@ static void write_store(struct page *page, const struct admin_sample *sample)
     counter(page, "weft_commit_bytes_total", node->committed_bytes, "Bytes of those.");
     counter(page, "weft_merges_total", node->merges, "Documents merged into their snapshots.");
     gauge(page, "weft_journal_bytes", node->journal_bytes, "Journal that is not merged yet.");
+    counter(page, "weft_journal_kept_total", node->journal_kept,
+            "Entries of damaged documents that stay behind the journal.");
     gauge(page, "weft_journal_entries", node->journal_entries, "Entries of it.");
     head(page, "weft_store_health", "gauge", "1 for the state that holds.");
     labelled(page, "weft_store_health", "state", "writable", store->health == STORE_WRITABLE);

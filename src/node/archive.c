@@ -118,21 +118,37 @@ struct replay {
     struct archive_head *head;
     struct span name;
     enum weft_status status;
+    bool again;    // it was gone through before
+    bool missing;  // this time something stood on what was not there
+    bool progress; // and something went in
 };
 
 /// Applies one entry the way it was applied when it came: what was left out then is left out now.
+/// Those that came while the document was damaged were not applied: their order may be any, and
+/// where they began an epoch, no record says so.
 static void replay_entry(struct replay *replay, uint64_t number, const struct record_entry *entry,
                          size_t size)
 {
-    struct weft_apply_result result;
-    if (number <= replay->head->through || entry->kind != RECORD_DELTA ||
-        weft_epoch_compare(&entry->epoch, &replay->head->epoch) != 0) {
+    struct weft_apply_result result = {0};
+    if (number <= replay->head->through) {
+        return;
+    }
+    int order = weft_epoch_compare(&entry->epoch, &replay->head->epoch);
+    if (order > 0) {
+        replay->status = WEFT_MALFORMED;
+    }
+    if (order != 0 || entry->kind != RECORD_DELTA) {
         return;
     }
     enum weft_status status = weft_doc_apply(&result, replay->doc, WEFT_APPLY_STRICT,
                                              entry->delta.data, entry->delta.size);
     if (status == WEFT_NO_MEMORY) {
         replay->status = WEFT_NO_MEMORY;
+        return;
+    }
+    replay->missing |= result.runs_missing > 0;
+    replay->progress |= result.atoms_applied > 0;
+    if (replay->again) {
         return;
     }
     replay->head->replayed_bytes += size;
@@ -174,6 +190,21 @@ static enum weft_status replay_numbers(struct replay *replay, const uint64_t *nu
     return replay->status;
 }
 
+/// Applies the document's entries, until nothing more goes in.
+static enum weft_status replay_all(struct replay *replay, const uint64_t *numbers, size_t count)
+{
+    enum weft_status status = WEFT_OK;
+    do {
+        replay->missing = replay->progress = false;
+        status = numbers ? replay_numbers(replay, numbers, count)
+                         : archive_journal(replay->archive, replay->head->through + 1, replay_visit,
+                                           replay);
+        status = status ? status : replay->status;
+        replay->again = true;
+    } while (status == WEFT_OK && replay->missing && replay->progress);
+    return status;
+}
+
 enum weft_status archive_load(struct weft_doc **doc_out, struct archive_head *head_out,
                               const struct archive *archive, struct span name,
                               const uint64_t *numbers, size_t number_count)
@@ -187,13 +218,8 @@ enum weft_status archive_load(struct weft_doc **doc_out, struct archive_head *he
     if (status) {
         return status;
     }
-    struct replay replay = {archive, doc, &head, name, WEFT_OK};
-    if (numbers) {
-        status = replay_numbers(&replay, numbers, number_count);
-    } else {
-        status = archive_journal(archive, head.through + 1, replay_visit, &replay);
-        status = status ? status : replay.status;
-    }
+    struct replay replay = {.archive = archive, .doc = doc, .head = &head, .name = name};
+    status = replay_all(&replay, numbers, number_count);
     if (status) {
         weft_doc_destroy(doc);
         return status;

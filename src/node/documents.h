@@ -23,6 +23,11 @@ void document_push(struct document *document, uint64_t number);
 void document_pop(struct document *document, uint64_t number);
 /// Forgets numbers < `number`: they left the journal.
 void document_shift(struct document *document, uint64_t number);
+/// Whether it has entries below that number.
+static inline bool document_begins_below(const struct document *document, uint64_t number)
+{
+    return document->tail_count > 0 && document->tail[document->tail_first] < number;
+}
 static inline const uint64_t *document_numbers(const struct document *document)
 {
     return document->tail + document->tail_first;

@@ -54,6 +54,12 @@ static enum edit_admission admit_to_room(struct node *node, struct room *room, s
 {
     if (room->quarantined) {
         // Journaled all the same: the feed holds it, and the document will when it is whole again.
+        struct weft_epoch now;
+        if (entry->kind == RECORD_DELTA &&
+            archive_epoch(&now, &node->archive, entry->document) == WEFT_OK &&
+            weft_epoch_compare(&entry->epoch, &now) < 0) {
+            epoch_keep_apart(node, room, &entry->epoch, entry->delta);
+        }
         return journal_stage_foreign(node, room, feed, value) ? EDIT_REFUSED : EDIT_ADMITTED;
     }
     int order = weft_epoch_compare(&entry->epoch, &room->head.epoch);

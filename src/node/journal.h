@@ -3,7 +3,8 @@
 //
 //   low                                                   next
 //    | merged | merged | D's, not merged | ... | open group |
-//    ^ pruned from here, contiguously; a document that pins the low end is merged first
+//    ^ pruned from here, contiguously; a document that pins the low end is merged first, and one
+//      that is damaged leaves its entries behind, where they stand
 //
 // While a group is under way, own edits wait in node->gather and reads of its documents in
 // node->deferred; peers' entries are staged into the open group. docs/architecture.md.
@@ -68,6 +69,11 @@ void journal_committed(struct node *node, uint64_t number, enum weft_status stat
 void journal_merge(struct node *node, struct room *room, bool now);
 /// Removes merged entries from the low end while the journal is larger than it may be.
 void journal_prune(struct node *node);
+/// Removes of a document's entries that were kept below the journal's beginning those that its
+/// snapshot has, which is on disk or staged.
+void journal_drop_kept(struct node *node, struct room *room);
+/// Stages a number among the node's own records.
+WEFT_MUST_USE enum weft_status journal_put_meta(struct node *node, const char *key, uint64_t value);
 /// Writes a few bytes now and then while the store is full, to see whether there is space again.
 void journal_probe(struct node *node);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The journal's upkeep: reading it at start, merging documents, pruning its low end.
+// The journal's upkeep: reading it at start, merging documents. Its low end is in journal_prune.c.
 #include <string.h>
 
 #include "node/documents.h"
@@ -55,9 +55,12 @@ static bool load_entry(void *context, uint64_t number, const struct record_entry
 {
     struct load *load = context;
     struct node *node = load->node;
-    node->journal_next = number + 1;
-    node->journal_bytes += value.size;
-    node->journal_entries++;
+    bool kept = number < node->journal_low;
+    if (!kept) {
+        node->journal_next = number + 1;
+        node->journal_bytes += value.size;
+        node->journal_entries++;
+    }
     if (!entry) {
         node->damaged = node->unsure = true; // whose it was is not known
         node_log(node, NODE_LOG_ERROR, "entry_damaged", "number=%llu", (unsigned long long)number);
@@ -69,7 +72,9 @@ static bool load_entry(void *context, uint64_t number, const struct record_entry
         return false;
     }
     document_push(document, number);
-    if (entry->incarnation) {
+    document->kept |= kept;
+    node->metrics.journal_kept += kept;
+    if (entry->incarnation && !kept) {
         feeds_replay(node, entry->incarnation, entry->sequence, number);
     }
     return true;
@@ -89,11 +94,11 @@ enum weft_status journal_load(struct node *node)
     if (status || load.status) {
         return status ? status : load.status;
     }
-    status = archive_journal(&node->archive, node->journal_low, load_entry, &load);
+    status = archive_journal(&node->archive, 0, load_entry, &load); // with what is kept below
     return status ? status : load.status;
 }
 
-static enum weft_status put_u64(struct node *node, const char *key, uint64_t value)
+enum weft_status journal_put_meta(struct node *node, const char *key, uint64_t value)
 {
     node->scratch.size = 0;
     enum weft_status status = record_u64_encode(&node->scratch, value);
@@ -138,7 +143,7 @@ void journal_stage_incarnation(struct node *node)
 {
     if (node->incarnation_due) {
         feeds_touch(node, feeds_own(node));
-        if (put_u64(node, RECORD_META_INCARNATION, node->incarnation)) {
+        if (journal_put_meta(node, RECORD_META_INCARNATION, node->incarnation)) {
             node->open->failed = true;
         }
     }
@@ -166,123 +171,13 @@ void journal_merge(struct node *node, struct room *room, bool now)
     }
     room->document->through = room->head.through;
     room->unmerged_bytes = 0;
+    journal_drop_kept(node, room);
     journal_add_room(node, room);
     node->metrics.merges++;
 }
 
 // -------------------------------------------------------------------------------------------
-// pruning
-
-struct prune {
-    struct node *node;
-    uint64_t end;   // everything below it can go
-    uint64_t bytes; // of what can go
-    uint32_t entries;
-    uint32_t merges;
-    uint64_t synced; // entries behind it are not on disk yet
-};
-
-/// Whether everything of the document up to `number` is in its snapshot, merging it if need be.
-static bool is_merged(struct prune *prune, struct span name, uint64_t number)
-{
-    struct node *node = prune->node;
-    struct document *document = documents_find(node, name);
-    if (!document) {
-        return true; // an entry of nothing that this node knows of
-    }
-    if (document->through == UINT64_MAX && !document->room) {
-        struct archive_head head;
-        if (archive_head(&head, &node->archive, name) == WEFT_OK) {
-            document->through = head.current ? head.through : 0;
-        }
-    }
-    if (document->through != UINT64_MAX && document->through >= number) {
-        return true;
-    }
-    struct room *room;
-    if (prune->merges++ >= JOURNAL_PRUNE_MERGES || room_open(node, name, &room)) {
-        return false;
-    }
-    if (room->changed_number < number) {
-        room->changed_number = number; // an entry of an epoch that lost, or one left out
-    }
-    journal_merge(node, room, true);
-    room_settle(node, room);
-    return document->through != UINT64_MAX && document->through >= number;
-}
-
-/// Notes that a document's entry goes. Its number is kept until that is on disk: if it does not
-/// come there, the entry is still needed.
-static enum weft_status list_pruned(struct node *node, struct document *document)
-{
-    struct group *group = node->open;
-    bool *listed = &document->pruned[group - node->groups];
-    if (*listed) {
-        return WEFT_OK;
-    }
-    enum weft_status status = node_grow(node, &group->pruned, &group->pruned_capacity,
-                                        group->pruned_count, sizeof(struct document *));
-    if (status == WEFT_OK) {
-        group->pruned[group->pruned_count++] = document;
-        *listed = true;
-    }
-    return status;
-}
-
-static bool prune_visit(void *context, uint64_t number, const struct record_entry *entry,
-                        struct span value)
-{
-    struct prune *prune = context;
-    if (number > prune->synced || prune->entries >= JOURNAL_PRUNE_ENTRIES) {
-        return false;
-    }
-    if (entry) {
-        struct document *document = documents_find(prune->node, entry->document);
-        if (!is_merged(prune, entry->document, number) ||
-            (document && list_pruned(prune->node, document))) {
-            return false;
-        }
-    }
-    prune->end = number + 1;
-    prune->bytes += value.size;
-    prune->entries++;
-    return true;
-}
-
-void journal_prune(struct node *node)
-{
-    uint32_t code;
-    bool crowded = feeds_crowded(node); // what is in the journal is not retired
-    if ((node->journal_bytes <= node->limits.journal_bytes_max && !crowded) ||
-        !journal_writable(node, &code)) {
-        return;
-    }
-    struct prune prune = {.node = node, .end = node->journal_low, .synced = journal_synced(node)};
-    enum weft_status status =
-        archive_journal(&node->archive, node->journal_low, prune_visit, &prune);
-    for (uint64_t number = node->journal_low; number < prune.end && status == WEFT_OK; number++) {
-        struct record_key key = record_key_u64(number);
-        status = node->store->remove(node->store, STORE_JOURNAL, record_key_span(&key));
-    }
-    if (prune.end > node->journal_low && status == WEFT_OK) {
-        status = put_u64(node, RECORD_META_JOURNAL, prune.end);
-    }
-    if (status) {
-        node->open->failed |= status != WEFT_STORAGE;
-        return;
-    }
-    node->journal_low = prune.end;
-    node->journal_bytes -= prune.bytes < node->journal_bytes ? prune.bytes : node->journal_bytes;
-    node->journal_entries -= prune.entries;
-    node->open->pruned_end = prune.end;
-    node->open->pruned_bytes += prune.bytes;
-    node->open->pruned_entries += prune.entries;
-    node->metrics.journal_removed += prune.entries;
-    feeds_shift(node, prune.end);
-    if (crowded && prune.entries < JOURNAL_PRUNE_ENTRIES) {
-        feeds_retire(node);
-    }
-}
+// space
 
 void journal_probe(struct node *node)
 {
@@ -300,7 +195,7 @@ void journal_probe(struct node *node)
     if (code == WIRE_STORAGE_FULL && !node->away &&
         node->now_ms - node->probed_ms >= SPACE_PROBE_MS) {
         node->probed_ms = node->now_ms;
-        if (put_u64(node, RECORD_META_PROBE, node->now_ms) == WEFT_OK) {
+        if (journal_put_meta(node, RECORD_META_PROBE, node->now_ms) == WEFT_OK) {
             journal_commit(node);
         }
     }

@@ -32,7 +32,6 @@ static void clear_group(struct node *node, struct group *group)
     group->number = 0;
     group->bytes = 0;
     group->pruned_count = 0;
-    group->pruned_end = 0;
     group->pruned_bytes = 0;
     group->pruned_entries = 0;
     group->entries = 0;
@@ -100,7 +99,9 @@ static void succeed(struct node *node, struct group *group)
     feeds_committed(node, group);
     node->incarnation_due = false; // every group holds it until one is on disk
     for (uint32_t i = 0; i < group->pruned_count; i++) {
-        document_shift(group->pruned[i], group->pruned_end);
+        if (!group->pruned[i]->kept) { // or what stays is needed
+            document_shift(group->pruned[i], node->open->journal_low);
+        }
     }
     show_rooms(node, group);
     ack_subscriptions(node, group);
@@ -118,6 +119,7 @@ static void take_back_rooms(struct node *node, struct group *group, uint64_t fir
         struct room *room = group->rooms[i];
         document_pop(room->document, first_number);
         room->document->through = UINT64_MAX; // what was merged meanwhile is not
+        room->document->kept |= document_begins_below(room->document, node->journal_low);
         room->dirty_open = false;
         room->dirty_away = false;
         struct weft_epoch epoch = room->head.epoch;

@@ -64,6 +64,7 @@ struct node_metrics {
     uint64_t documents_loads;
     uint64_t documents_evictions;
     uint64_t merges;
+    uint64_t journal_kept; // entries of damaged documents, found at start or left there by pruning
     uint64_t journal_removed;
     uint64_t commits;
     uint64_t commits_failed;

@@ -223,6 +223,7 @@ bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
     room->quarantined = false;
     node->metrics.documents_quarantined--;
     room->document->through = room->head.through;
+    journal_drop_kept(node, room);
     room->changed_number = room->head.through;
     room->number = node->next_room_number++;
     node_log(node, NODE_LOG_WARNING, "document_healed", "doc=\"%.*s\"", (int)name.size,

@@ -25,6 +25,7 @@ static void quarantine(struct node *node, struct room *room)
     if (!room->quarantined) {
         struct span name = document_name(room->document);
         room->quarantined = true;
+        room->document->kept = true; // its entries may be all that is left of some edits
         node->metrics.documents_quarantined++;
         node_log(node, NODE_LOG_ERROR, "document_quarantined", "doc=\"%.*s\"", (int)name.size,
                  (const char *)name.data);
@@ -162,6 +163,10 @@ enum weft_status room_open(struct node *node, struct span name, struct room **ro
     enum weft_status status = room_load(node, room);
     if (status == WEFT_OK || status == WEFT_MALFORMED) {
         *room_out = room;
+    }
+    if (status == WEFT_OK && document->kept) {
+        journal_merge(node, room, true); // it is whole
+        journal_drop_kept(node, room);
     }
     room_settle(node, room);
     return status;

@@ -47,6 +47,7 @@ struct document {
     uint32_t tail_capacity;
     uint64_t through; // merged up to this number; UINT64_MAX: its record was not read yet
     bool pruned[2];   // listed in that group of the node
+    bool kept;        // it is or was damaged: some entries may stand below the journal's beginning
     uint32_t name_size;
     uint8_t name[];
 };
@@ -281,10 +282,9 @@ struct group {
     struct group_feed *feeds; // filled when the group is closed
     uint32_t feed_count;
     uint32_t feed_capacity;
-    struct document **pruned; // their entries below pruned_end leave the journal, each once
+    struct document **pruned; // entries of theirs leave the journal with this group, each once
     uint32_t pruned_count;
     uint32_t pruned_capacity;
-    uint64_t pruned_end; // 0: nothing leaves
     uint64_t pruned_bytes;
     uint32_t pruned_entries;
     struct weft_buffer fresh; // own entries to broadcast: u32 size, journal value, ...

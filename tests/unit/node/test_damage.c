@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/peer.h"
+#include "node/feeds.h"
 #include "node/limits.h"
 #include "node/state.h"
 #include "rig.h"
@@ -294,4 +295,182 @@ Test(damage, where_all_are_unsure_they_go_on_after_a_while)
     only(a, b, 5000);
     cr_assert(rig_shows(b, "other", "text, and more"));
     cr_assert_eq(node_metrics(b->node)->lag_entries, 0);
+}
+
+// ------------------------------------------------------------------------------------------
+// the journal of a damaged document
+
+enum { JOURNAL_BYTES = 1024 };
+
+/// Other documents come, more than the journal has place for.
+static void flood(struct rig *rig, const char *text)
+{
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "other %d", i);
+        rig_put(rig, name, text);
+    }
+    for (int i = 0; i < 20; i++)
+        rig_wait(rig, 100);
+}
+
+static void expect_pruned(struct rig *rig)
+{
+    cr_assert_leq(node_metrics(rig->node)->journal_bytes, JOURNAL_BYTES);
+    cr_assert_gt(node_metrics(rig->node)->journal_kept, 0);
+}
+
+/// Nothing stands below the journal's beginning.
+static void expect_none_kept(struct rig *rig)
+{
+    cr_assert_eq(sim_store_count(rig->store, STORE_JOURNAL),
+                 node_metrics(rig->node)->journal_entries);
+}
+
+Test(damage, a_document_does_not_pin_the_journal_and_keeps_its_entries)
+{
+    struct rig *a = all[0] =
+        rig_start("a", &(struct node_limits){.journal_bytes_max = JOURNAL_BYTES}, NULL);
+    struct rig *b = all[1] = rig_start("b", NULL, "a");
+    all[2] = NULL;
+    rig_put(a, document, "text");
+    rig_mesh(2000);
+    only(NULL, NULL, 100);
+    flood(a, "text");
+    rig_put(a, document, "text, and more"); // stands in the journal alone
+    damage(a);
+    for (int restarted = 0; restarted < 3; restarted++) {
+        rig_put(a, document, "refused");
+        cr_assert_eq(a->response.status, 503);
+        flood(a, restarted % 2 ? "text" : "another");
+        expect_pruned(a);
+        cr_assert_eq(sim_store_count(a->store, STORE_JOURNAL),
+                     node_metrics(a->node)->journal_entries + 1);
+        rig_restart(a);
+    }
+    rig_put(a, document, "refused");
+    only(a, b, 30000);
+    cr_assert(rig_shows(a, document, "text, and more"));
+    cr_assert(rig_shows(b, document, "text, and more"));
+    expect_none_kept(a);
+    rig_restart(a);
+    cr_assert(rig_shows(a, document, "text, and more"));
+}
+
+/// Whether a comparison since a checkpoint leads to the document.
+static bool lists_since(struct rig *rig, struct peer_message question)
+{
+    uint8_t cursor[64];
+    bool listed = false;
+    for (int pages = 0; pages == 0 || question.cursor.size > 0; pages++) {
+        cr_assert_leq(pages, 300);
+        struct peer_message page = rig_page(rig, question);
+        struct peer_digest item;
+        cr_assert_eq(page.answer, PEER_ANSWER_OK);
+        while (peer_next_digest(&item, &page.digests))
+            listed |= span_equal(item.document, rig_text(document));
+        cr_assert_leq(page.cursor.size, sizeof(cursor));
+        if (page.cursor.size > 0)
+            memcpy(cursor, page.cursor.data, page.cursor.size);
+        question.cursor = (struct span){cursor, page.cursor.size};
+    }
+    return listed;
+}
+
+Test(damage, what_stays_below_the_journal_is_compared_since_a_checkpoint)
+{
+    begin(2);
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    for (int restarted = 0; restarted < 2; restarted++) {
+        struct peer_message page = rig_page(b, (struct peer_message){0});
+        struct peer_message question = {.checkpoint_incarnation = page.checkpoint_incarnation,
+                                        .checkpoint = page.checkpoint,
+                                        .count_max = 1};
+        cr_assert_not(lists_since(b, question));
+        connect(a);
+        rig_put(a, document, restarted ? "text, and still more" : "text, and more");
+        whisper(b, a);
+        cr_assert(lists_since(b, question));
+        flood(b, restarted ? "text" : "another");
+        expect_pruned(b);
+        cr_assert(lists_since(b, question));
+        rig_restart(b);
+        cr_assert(lists_since(b, question));
+        rig_put(b, document, "refused");
+    }
+    only(a, b, 20000);
+    cr_assert(rig_shows(b, document, "text, and still more"));
+    expect_none_kept(b);
+}
+
+Test(damage, who_pulls_what_stays_below_the_journal_holds_it_when_it_can_be_read)
+{
+    begin(3);
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    struct rig *c = all[2];
+    uint64_t incarnation = a->node->incarnation;
+    connect(a);
+    rig_put(a, document, "text, and more");
+    whisper(b, a);
+    flood(b, "text");
+    expect_pruned(b);
+    uint64_t lacked = feeds_prefix(b->node, incarnation);
+    cr_assert_lt(feeds_prefix(c->node, incarnation), lacked);
+    struct rig *d = all[3] = rig_start("d", NULL, "b"); // has nothing, so it heals nothing
+    for (int i = 0; i < 200; i++) {
+        only(b, d, 50);
+        cr_assert_lt(feeds_prefix(d->node, incarnation), lacked);
+    }
+    cr_assert(rig_shows(d, "other 99", "text"));
+    for (int i = 0; i < 600; i++) {
+        only(b, c, 50);
+        cr_assert(feeds_prefix(c->node, incarnation) < lacked ||
+                  rig_shows(c, document, "text, and more"));
+    }
+    cr_assert_eq(feeds_prefix(c->node, incarnation), lacked);
+    cr_assert(rig_shows(b, document, "text, and more"));
+    only(b, d, 20000);
+    cr_assert_eq(feeds_prefix(d->node, incarnation), lacked);
+    cr_assert(rig_shows(d, document, "text, and more"));
+    expect_none_kept(b);
+}
+
+Test(damage, what_came_meanwhile_is_there_when_a_restart_finds_the_document_whole)
+{
+    memset(all, 0, sizeof(all));
+    for (int i = 0; i < 3; i++)
+        all[i] = rig_start((const char *const[]){"a", "b", "c"}[i], NULL, i > 0 ? "a" : NULL);
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    struct rig *c = all[2];
+    rig_mesh(2000);
+    rig_put(a, document, "text");
+    rig_mesh(2000);
+    rig_put(b, document, "text, and the end");
+    struct record_key last = record_key_u64(b->node->journal_next - 1);
+    rig_mesh(2000);
+    only(NULL, NULL, 100);
+    b->node->limits.documents_bytes_max = 1; // it leaves memory
+    rig_wait(b, 100);
+    b->node->limits.documents_bytes_max = LIMIT_DOCUMENTS_BYTES;
+    cr_assert(sim_store_damage(b->store, STORE_JOURNAL, record_key_span(&last)));
+    rig_put(b, document, "refused");
+    cr_assert(is_damaged(b));
+    connect(a);
+    connect(c);
+    rig_put(a, document, "A text, and the end");
+    whisper(c, a);
+    rig_put(c, document, "AC text, and the end");
+    whisper(b, c);
+    whisper(b, a); // what c's edit stands on
+    b->node->limits.journal_bytes_max = JOURNAL_BYTES;
+    flood(b, "text");
+    for (int restarted = 0; restarted < 2; restarted++) {
+        rig_restart(b); // the entry that is damaged is nobody's now
+        cr_assert(rig_shows(b, document, "AC text"));
+    }
+    only(b, c, 20000);
+    cr_assert(rig_shows(b, document, "AC text, and the end"));
 }
