@@ -5,6 +5,7 @@
 #include "node/digests.h"
 #include "node/feeds.h"
 #include "node/fetch.h"
+#include "node/journal.h"
 #include "node/members.h"
 #include "node/pull.h"
 
@@ -105,7 +106,10 @@ static void finish(struct node *node, struct member *member)
     }
     // Who is sure names its own feed at least.
     member->unsure = comparison->feed_count == 0;
-    node->unsure = node->unsure && member->unsure && !nobody_is_sure(node);
+    if (node->unsure && (!member->unsure || nobody_is_sure(node))) {
+        node->unsure = false;
+        journal_drop_damaged(node);
+    }
     node->caught_up = true;
     if (!member->unsure) {
         member->checkpoint_incarnation = comparison->checkpoint_incarnation;

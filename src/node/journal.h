@@ -72,6 +72,9 @@ void journal_prune(struct node *node);
 /// Removes of a document's entries that were kept below the journal's beginning those that its
 /// snapshot has, which is on disk or staged.
 void journal_drop_kept(struct node *node, struct room *room);
+/// Removes damaged entries below the journal's beginning, which nothing else removes: whatever they
+/// were was asked for.
+void journal_drop_damaged(struct node *node);
 /// Stages a number among the node's own records.
 WEFT_MUST_USE enum weft_status journal_put_meta(struct node *node, const char *key, uint64_t value);
 /// Writes a few bytes now and then while the store is full, to see whether there is space again.

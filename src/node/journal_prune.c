@@ -186,3 +186,37 @@ void journal_drop_kept(struct node *node, struct room *room)
     }
     document->kept = false; // its numbers are let go of when this is on disk
 }
+
+struct damaged {
+    struct node *node;
+    uint64_t low;
+    enum weft_status status;
+};
+
+static bool damaged_visit(void *context, uint64_t number, const struct record_entry *entry,
+                          struct span value)
+{
+    struct damaged *damaged = context;
+    struct node *node = damaged->node;
+    struct record_key key = record_key_u64(number);
+    (void)value;
+    if (number >= damaged->low) {
+        return false;
+    }
+    if (!entry) {
+        damaged->status = node->store->remove(node->store, STORE_JOURNAL, record_key_span(&key));
+    }
+    return damaged->status == WEFT_OK;
+}
+
+void journal_drop_damaged(struct node *node)
+{
+    struct damaged damaged = {node, 0, WEFT_OK};
+    uint32_t code;
+    if (!journal_writable(node, &code) || journal_read_low(node, &damaged.low)) {
+        return; // after the next start
+    }
+    if (archive_journal(&node->archive, 0, damaged_visit, &damaged) || damaged.status) {
+        node->open->failed |= damaged.status == WEFT_NO_MEMORY;
+    }
+}

@@ -474,3 +474,28 @@ Test(damage, what_came_meanwhile_is_there_when_a_restart_finds_the_document_whol
     only(b, c, 20000);
     cr_assert(rig_shows(b, document, "AC text, and the end"));
 }
+
+Test(damage, an_entry_below_the_journal_that_is_damaged_too_is_asked_back_once)
+{
+    begin(3);
+    struct rig *a = all[0];
+    struct rig *b = all[1];
+    struct rig *c = all[2];
+    connect(a);
+    rig_put(a, document, "text, and more");
+    whisper(b, a);
+    struct record_key key = record_key_u64(b->node->journal_next - 1);
+    flood(b, "text");
+    expect_pruned(b);
+    cr_assert(sim_store_damage(b->store, STORE_JOURNAL, record_key_span(&key)));
+    rig_restart(b);
+    cr_assert(b->node->damaged);
+    only(b, c, 30000);
+    cr_assert_not(is_damaged(b));
+    cr_assert(is_sure(b));
+    expect_none_kept(b);
+    rig_restart(b);
+    cr_assert_not(b->node->damaged);
+    only(a, b, 20000);
+    cr_assert(rig_shows(b, document, "text, and more"), "a has it");
+}
