@@ -98,7 +98,7 @@ static void print_object(const struct run *run, const struct trace *trace)
            run->machine.cpu, run->machine.cores, compiler());
 }
 
-static void print_cell(struct timing timing)
+static void print_median(struct timing timing)
 {
     if (timing.min_ms < 0)
         printf(" %15s", "-");
@@ -129,7 +129,7 @@ static void print_row(struct run *run, const struct trace *trace)
     }
     printf("%-22.22s %8u", trace->name, trace->patch_count);
     for (int kind = 0; kind < MEASURED_KINDS; kind++)
-        print_cell(measured->timings[kind]);
+        print_median(measured->timings[kind]);
     double gap = measured->timings[MEASURED_GAP].min_ms;
     if (gap > 0)
         printf(" %6.1f", measured->timings[MEASURED_LOCAL].min_ms / gap);

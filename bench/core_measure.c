@@ -204,7 +204,7 @@ static double time_gap(struct bench *bench)
     return ok ? elapsed : -1;
 }
 
-static int compare_times(const void *a, const void *b)
+static int compare_ns(const void *a, const void *b)
 {
     double left = *(const double *)a;
     double right = *(const double *)b;
@@ -223,7 +223,7 @@ static bool repeat(struct timing *timing, unsigned *runs, struct bench *bench, t
         if (times[count++] < 0)
             return false;
     }
-    qsort(times, count, sizeof(times[0]), compare_times);
+    qsort(times, count, sizeof(times[0]), compare_ns);
     *timing = (struct timing){times[0], times[count / 2]};
     if (count < *runs)
         *runs = count;

@@ -118,7 +118,7 @@ static enum weft_diff_kind kind_of(const struct filter_piece *piece)
 }
 
 // The span that grows, whose first element is `iv`.
-struct diff {
+struct comparing {
     const struct rga *rga;
     enum weft_unit unit;
     struct weft_diff_span span; // of length 0 before the first
@@ -128,8 +128,8 @@ struct diff {
 };
 
 // Whether a piece goes on with the span: one author, one state, one piece of text.
-static bool diff_continues(const struct diff *diff, struct weft_id id, enum weft_diff_kind kind,
-                           uint32_t iv)
+static bool diff_continues(const struct comparing *diff, struct weft_id id,
+                           enum weft_diff_kind kind, uint32_t iv)
 {
     const struct weft_diff_span *span = &diff->span;
     return span->length > 0 && span->kind == kind && span->id.agent == id.agent &&
@@ -138,7 +138,7 @@ static bool diff_continues(const struct diff *diff, struct weft_id id, enum weft
 }
 
 // Hands the span out. @return false when no more are wanted.
-static bool diff_show(struct diff *diff)
+static bool diff_show(struct comparing *diff)
 {
     struct weft_diff_span *span = &diff->span;
     if (span->length == 0)
@@ -154,7 +154,8 @@ static bool diff_show(struct diff *diff)
     return more;
 }
 
-static void walk_diff(struct diff *diff, const struct filter *before, const struct filter *after)
+static void walk_diff(struct comparing *diff, const struct filter *before,
+                      const struct filter *after)
 {
     struct filter_walk walk = filter_walk_start(before, after);
     bool more = true;
@@ -187,7 +188,7 @@ weft_doc_visit_diff(const struct weft_doc *doc, enum weft_unit unit, const uint8
         return status;
     status = open_version(&filters[1], doc, (struct span){after, after_size});
     if (status == WEFT_OK) {
-        struct diff diff = {
+        struct comparing diff = {
             .rga = rga, .unit = text_unit(&rga->text, unit), .visit = visit, .context = context};
         walk_diff(&diff, &filters[0], &filters[1]);
         filter_finish(&filters[1]);

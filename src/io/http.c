@@ -9,7 +9,7 @@
 
 #include "io/http_connection.h"
 
-#define SCAN_MS 1000
+#define HTTP_SCAN_MS 1000
 
 // ------------------------------------------------------------------------------------------- bytes
 
@@ -389,7 +389,7 @@ static void scan_one(struct http_connection *connection, uint64_t now_ms)
     }
 }
 
-static void scan(uv_timer_t *timer)
+static void close_overdue(uv_timer_t *timer)
 {
     struct http *http = timer->data;
     uint64_t now_ms = loop_now_ms(http->config.loop);
@@ -470,7 +470,7 @@ enum weft_status http_create(struct http **http_out, const struct http_config *c
     uv_idle_init(&config->loop->uv, &http->resume);
     http->scan.data = http;
     http->resume.data = http;
-    uv_timer_start(&http->scan, scan, SCAN_MS, SCAN_MS);
+    uv_timer_start(&http->scan, close_overdue, HTTP_SCAN_MS, HTTP_SCAN_MS);
     *http_out = http;
     return WEFT_OK;
 }

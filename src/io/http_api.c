@@ -46,7 +46,8 @@ static void refuse_method(struct http_connection *connection, enum http_route_ki
 }
 
 /// A head is whole: what can be said without its body.
-static void began(void *context, struct http_connection *connection, const struct http_head *head)
+static void api_began(void *context, struct http_connection *connection,
+                      const struct http_head *head)
 {
     struct http_api *api = context;
     struct http_route route = http_route_find(head->path);
@@ -411,8 +412,8 @@ static void serve_page(struct http_api *api, struct http_connection *connection)
                                "Referrer-Policy: no-referrer\r\n"});
 }
 
-static void asked(void *context, struct http_connection *connection, const struct http_head *head,
-                  struct span body)
+static void api_asked(void *context, struct http_connection *connection,
+                      const struct http_head *head, struct span body)
 {
     struct http_api *api = context;
     if (http_route_find(head->path).kind == HTTP_ROUTE_PAGE) {
@@ -435,13 +436,13 @@ static void asked(void *context, struct http_connection *connection, const struc
 
 // -------------------------------------------------------------------------------------- answering
 
-static void left(void *context, struct http_connection *connection)
+static void api_left(void *context, struct http_connection *connection)
 {
     struct http_api *api = context;
     http_requests_left(&api->requests, connection);
 }
 
-static void writable(void *context, struct http_connection *connection)
+static void api_writable(void *context, struct http_connection *connection)
 {
     struct http_api *api = context;
     http_requests_writable(&api->requests, connection);
@@ -476,10 +477,10 @@ enum weft_status http_api_create(struct http_api **api_out, const struct http_ap
                                .connections_max = config->connections_max,
                                .body_bytes_max = config->body_bytes_max,
                                .held_bytes_max = config->held_bytes_max,
-                               .began = began,
-                               .asked = asked,
-                               .left = left,
-                               .writable = writable,
+                               .began = api_began,
+                               .asked = api_asked,
+                               .left = api_left,
+                               .writable = api_writable,
                                .context = api};
     if (!http_requests_init(&api->requests, config->loop, config->connections_max, 0) ||
         http_create(&api->http, &http) != WEFT_OK) {

@@ -231,7 +231,7 @@ static void put(struct log *log, const struct line *line)
     pthread_cond_signal(&log->filled);
 }
 
-static bool write_all(int fd, const char *bytes, size_t size)
+static bool write_piece(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {
         ssize_t written = write(fd, bytes, size);
@@ -260,7 +260,7 @@ static void write_some(struct log *log)
     log->first = (log->first + size) % sizeof(log->ring);
     log->size -= size;
     pthread_mutex_unlock(&log->lock);
-    write_all(log->fd, piece, size); // whoever closed stderr wants no lines
+    write_piece(log->fd, piece, size); // whoever closed stderr wants no lines
     pthread_mutex_lock(&log->lock);
 }
 

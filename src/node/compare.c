@@ -9,7 +9,7 @@
 #include "node/members.h"
 #include "node/pull.h"
 
-#define FAILURES_MAX 8U
+#define COMPARE_FAILURES_MAX 8U
 
 static void reset(struct node *node)
 {
@@ -133,7 +133,7 @@ void compare_run(struct node *node)
         return;
     }
     struct member *member = members_find(node, comparison->incarnation);
-    if (!member || member->state != MEMBER_HERE || comparison->failures > FAILURES_MAX) {
+    if (!member || member->state != MEMBER_HERE || comparison->failures > COMPARE_FAILURES_MAX) {
         if (member) {
             member->pull_after_ms = node->now_ms + 4 * PULL_RETRY_MS;
             member->checkpoint_incarnation = 0; // it may not accept that one any more
@@ -224,7 +224,7 @@ void compare_page(struct node *node, const struct peer_message *message)
     comparison->pages_done = message->cursor.data == NULL;
     if (!comparison->pages_done &&
         weft_buffer_append(&comparison->cursor, message->cursor.data, message->cursor.size)) {
-        comparison->failures = FAILURES_MAX + 1; // without the cursor it cannot go on
+        comparison->failures = COMPARE_FAILURES_MAX + 1; // without the cursor it cannot go on
     }
     comparison->failures = 0;
 }
@@ -237,6 +237,7 @@ void compare_fetched(struct node *node, uint64_t incarnation, bool done)
     }
     comparison->fetches--;
     if (!done) {
-        comparison->failures = FAILURES_MAX + 1; // what was not fetched must not count as held
+        comparison->failures =
+            COMPARE_FAILURES_MAX + 1; // what was not fetched must not count as held
     }
 }

@@ -14,7 +14,7 @@ struct feed *feeds_own(struct node *node)
     return node->feeds[0];
 }
 
-static struct feed *add(struct node *node, uint64_t incarnation)
+static struct feed *feed_add(struct node *node, uint64_t incarnation)
 {
     if (node->feed_count >= FEEDS_MAX && node->opened) {
         node->metrics.limit_hits++;
@@ -49,7 +49,7 @@ static struct feed *find_or_add(struct node *node, uint64_t incarnation, uint64_
     if (feed || *held_out) {
         return feed;
     }
-    feed = add(node, incarnation);
+    feed = feed_add(node, incarnation);
     if (feed && retired) {
         feed->prefix = feed->synced = held;
         feed->continued_to = 0; // what it continues is held
@@ -61,9 +61,9 @@ static struct feed *find_or_add(struct node *node, uint64_t incarnation, uint64_
 struct feed *feeds_load(struct node *node, uint64_t incarnation, const struct record_feed *record)
 {
     struct feed *feed = feeds_find(node, incarnation);
-    feed = feed ? feed : add(node, incarnation);
+    feed = feed ? feed : feed_add(node, incarnation);
     if (!feed || (record->continues && !feeds_find(node, record->continues) &&
-                  !add(node, record->continues))) {
+                  !feed_add(node, record->continues))) {
         return NULL;
     }
     feed->prefix = feed->synced = record->prefix;

@@ -15,7 +15,7 @@
 #include "node/rebuild.h"
 #include "node/room.h"
 
-#define FAILURES_MAX 6U
+#define FETCH_FAILURES_MAX 6U
 
 static struct span name_of(const struct fetch *fetch)
 {
@@ -220,7 +220,7 @@ void fetch_failed(struct node *node, struct fetch *fetch)
     fetch->not_before_ms = node->now_ms + PULL_RETRY_MS;
     if (fetch->reason == FETCH_DAMAGED) {
         fetch->not_before_ms = node->now_ms + PULL_RETRY_MS * (fetch->failures % 32);
-    } else if (fetch->failures >= FAILURES_MAX) {
+    } else if (fetch->failures >= FETCH_FAILURES_MAX) {
         end(node, fetch, false);
     }
 }

@@ -159,7 +159,7 @@ static void take_range(struct node *node, struct member *member, const struct pe
     }
 }
 
-static void fail(struct node *node, const struct pull *pull, struct member *member)
+static void pull_failed(struct node *node, const struct pull *pull, struct member *member)
 {
     node->metrics.pulls_failed++;
     if (member) {
@@ -201,7 +201,7 @@ void pull_reply(struct node *node, uint64_t ticket, enum weft_status status, str
     }
     node->pull_due = true; // there may be more to do
     if (status || peer_decode(&message, bytes) || !fits(pull.kind, message.type)) {
-        fail(node, &pull, member);
+        pull_failed(node, &pull, member);
     } else if (pull.kind == PULL_CHANGED) {
         compare_page(node, &message);
     } else if (pull.kind == PULL_FETCH) {

@@ -12,8 +12,8 @@
 #include "node/session.h"
 #include "node/subscription.h"
 
-static void refuse(struct node *node, struct client_id id, uint32_t ref, uint32_t code,
-                   const char *detail)
+static void refuse_join(struct node *node, struct client_id id, uint32_t ref, uint32_t code,
+                        const char *detail)
 {
     session_error(
         node, id,
@@ -121,10 +121,10 @@ static bool check_epoch(struct node *node, struct client_id id, struct room *roo
     int order = message->has_epoch ? weft_epoch_compare(&message->epoch, &room->head.epoch) : 0;
     if (order < 0) {
         epoch_hex(hex, &room->head.epoch);
-        refuse(node, id, message->ref, WIRE_EPOCH_MISMATCH, hex);
+        refuse_join(node, id, message->ref, WIRE_EPOCH_MISMATCH, hex);
     } else if (order > 0) {
         fetch_behind(node, document_name(room->document));
-        refuse(node, id, message->ref, WIRE_BEHIND, NULL);
+        refuse_join(node, id, message->ref, WIRE_BEHIND, NULL);
     }
     return order == 0;
 }
@@ -164,19 +164,19 @@ static void enter(struct node *node, struct client_id id, struct room *room,
     struct subscription *subscription = subscription_find(node, client, room->number);
     if (!subscription && client->rooms >= node->limits.rooms_per_client_max) {
         node->metrics.limit_hits++;
-        refuse(node, id, message->ref, WIRE_TOO_MANY, "rooms");
+        refuse_join(node, id, message->ref, WIRE_TOO_MANY, "rooms");
         return;
     }
     if (weft_version_compare(&(enum weft_order){0}, message->vector.data, message->vector.size,
                              NULL, 0)) {
-        refuse(node, id, message->ref, WIRE_BAD_REQUEST, "version");
+        refuse_join(node, id, message->ref, WIRE_BAD_REQUEST, "version");
         return;
     }
     if (!subscription) {
         subscription = subscription_create(node, id.slot, room);
     }
     if (!subscription) {
-        refuse(node, id, message->ref, WIRE_INTERNAL, NULL);
+        refuse_join(node, id, message->ref, WIRE_INTERNAL, NULL);
         return;
     }
     send_joined(node, id, subscription, message->ref);
@@ -189,7 +189,7 @@ static void enter(struct node *node, struct client_id id, struct room *room,
     }
     if (subscription_sync(node, subscription, message->vector)) {
         subscription_destroy(node, subscription);
-        refuse(node, id, message->ref, WIRE_INTERNAL, NULL);
+        refuse_join(node, id, message->ref, WIRE_INTERNAL, NULL);
     }
 }
 
@@ -198,25 +198,25 @@ static void join(struct node *node, struct client_id id, const struct wire_messa
 {
     struct room *room;
     if (!record_name_valid(message->name)) {
-        refuse(node, id, message->ref, WIRE_BAD_REQUEST, "document name");
+        refuse_join(node, id, message->ref, WIRE_BAD_REQUEST, "document name");
         return;
     }
     if (message->name.size > node->limits.document_name_bytes_max) {
-        refuse(node, id, message->ref, WIRE_TOO_LARGE, "document name");
+        refuse_join(node, id, message->ref, WIRE_TOO_LARGE, "document name");
         return;
     }
     if (node->draining) {
-        refuse(node, id, message->ref, WIRE_DRAINING, NULL);
+        refuse_join(node, id, message->ref, WIRE_DRAINING, NULL);
         return;
     }
     switch (room_open(node, message->name, &room)) {
     case WEFT_OK:
         break;
     case WEFT_MALFORMED:
-        refuse(node, id, message->ref, WIRE_QUARANTINED, NULL);
+        refuse_join(node, id, message->ref, WIRE_QUARANTINED, NULL);
         return;
     default:
-        refuse(node, id, message->ref, WIRE_INTERNAL, NULL);
+        refuse_join(node, id, message->ref, WIRE_INTERNAL, NULL);
         return;
     }
     if (!room_clean(room)) {
@@ -306,7 +306,7 @@ static void dispatch(struct node *node, struct client_id id, const struct wire_m
     }
 }
 
-static void take(struct node *node, struct client_id id, struct span bytes)
+static void take_frame(struct node *node, struct client_id id, struct span bytes)
 {
     const struct client *client = session_find(node, id);
     struct wire_message message;
@@ -337,7 +337,7 @@ void session_frame(struct node *node, struct client_id id, struct span bytes)
     } else if (!node->opened) {
         defer(node, id, bytes); // nothing is said before the incarnation is on disk
     } else {
-        take(node, id, bytes);
+        take_frame(node, id, bytes);
     }
 }
 
@@ -346,6 +346,6 @@ void session_deferred(struct node *node, struct client_id id, struct span bytes)
     struct client *client = session_find(node, id);
     if (client) {
         client->gather_bytes -= (uint32_t)bytes.size;
-        take(node, id, bytes);
+        take_frame(node, id, bytes);
     }
 }

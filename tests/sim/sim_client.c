@@ -15,7 +15,7 @@
 #define SILENCE_US_MAX 9000000 // after which the link is given up
 #define OFFLINE_US_MAX 8000000
 
-static void go_on(void *context, uint64_t a, uint64_t b, void *owned);
+static void client_goes_on(void *context, uint64_t a, uint64_t b, void *owned);
 
 uint64_t sim_client_agent(struct sim_client *client)
 {
@@ -52,7 +52,7 @@ void sim_client_start(struct sim_client *client)
 {
     struct world *world = &client->cluster->world;
     client->online_at_us = world->now_us + world_random(world, 2000000);
-    world_after(world, world_random(world, WORK_US), go_on, client, 0, 0, NULL);
+    world_after(world, world_random(world, WORK_US), client_goes_on, client, 0, 0, NULL);
 }
 
 static void disconnect(struct sim_client *client, uint64_t online_at_us)
@@ -292,7 +292,7 @@ static void edit(struct sim_client *client)
         sim_room_edit(room);
 }
 
-static void go_on(void *context, uint64_t a, uint64_t b, void *owned)
+static void client_goes_on(void *context, uint64_t a, uint64_t b, void *owned)
 {
     struct sim_client *client = context;
     struct world *world = &client->cluster->world;
@@ -308,5 +308,6 @@ static void go_on(void *context, uint64_t a, uint64_t b, void *owned)
     if (!client->cluster->quiet && !client->scripted && client->cluster->plan.restless_clients)
         misbehave(client);
     if (client->state != CLIENT_ENDED)
-        world_after(world, WORK_US / 2 + world_random(world, WORK_US), go_on, client, 0, 0, NULL);
+        world_after(world, WORK_US / 2 + world_random(world, WORK_US), client_goes_on, client, 0, 0,
+                    NULL);
 }

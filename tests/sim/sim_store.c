@@ -36,7 +36,7 @@ struct edit {
     struct record *record; // owned; of a removal the key only
 };
 
-struct group {
+struct sim_group {
     uint64_t number;
     struct edit *edits;
     size_t count;
@@ -63,7 +63,7 @@ struct sim_store {
     bool view_open;
     bool view_frozen;
 
-    struct group groups[SIM_GROUP_SLOTS]; // the open one, then those under way, oldest first
+    struct sim_group groups[SIM_GROUP_SLOTS]; // the open one, then those under way, oldest first
     unsigned pending;
     struct completion completions[STORE_GROUPS_MAX];
     unsigned completion_count;
@@ -124,7 +124,7 @@ static struct span value_of(const struct record *record)
     return (struct span){record->bytes + record->key_size, record->value_size};
 }
 
-static int compare(struct span a, struct span b)
+static int compare_keys(struct span a, struct span b)
 {
     size_t shared = a.size < b.size ? a.size : b.size;
     int order = shared > 0 ? memcmp(a.data, b.data, shared) : 0;
@@ -144,11 +144,11 @@ static size_t table_find(const struct table *table, struct span key)
     size_t low = 0;
     size_t high = table->count;
     // Most keys are greater than all that are there.
-    if (high > 0 && compare(key_of(table_at(table, high - 1)), key) < 0)
+    if (high > 0 && compare_keys(key_of(table_at(table, high - 1)), key) < 0)
         return high;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(key_of(table_at(table, middle)), key) < 0)
+        if (compare_keys(key_of(table_at(table, middle)), key) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -158,7 +158,7 @@ static size_t table_find(const struct table *table, struct span key)
 
 static bool table_matches(const struct table *table, size_t index, struct span key)
 {
-    return index < table->count && compare(key_of(table_at(table, index)), key) == 0;
+    return index < table->count && compare_keys(key_of(table_at(table, index)), key) == 0;
 }
 
 /// Makes room for `extra` more records behind the last one.
@@ -231,22 +231,23 @@ static enum weft_status table_copy(struct sim_store *store, struct table *to,
 
 // ----------------------------------------------------------------------------------------- staging
 
-static void group_reset(struct sim_store *store, struct group *group)
+static void group_reset(struct sim_store *store, struct sim_group *group)
 {
     for (size_t i = 0; i < group->count; i++)
         record_drop(store, group->edits[i].record);
-    *group = (struct group){.edits = group->edits, .capacity = group->capacity};
+    *group = (struct sim_group){.edits = group->edits, .capacity = group->capacity};
 }
 
-static void group_finish(struct sim_store *store, struct group *group)
+static void group_finish(struct sim_store *store, struct sim_group *group)
 {
     group_reset(store, group);
     if (group->edits != NULL)
         resize(store, group->edits, group->capacity * sizeof(group->edits[0]), 0);
-    *group = (struct group){0};
+    *group = (struct sim_group){0};
 }
 
-static enum weft_status group_add(struct sim_store *store, struct group *group, struct edit edit)
+static enum weft_status group_add(struct sim_store *store, struct sim_group *group,
+                                  struct edit edit)
 {
     if (edit.record == NULL)
         return WEFT_NO_MEMORY;
@@ -271,7 +272,7 @@ static enum weft_status stage(struct sim_store *store, enum store_table table, b
 {
     assert(table < STORE_TABLE_COUNT);
     assert(key.size > 0 && key.size <= KEY_BYTES_MAX);
-    struct group *open = &store->groups[0];
+    struct sim_group *open = &store->groups[0];
     if (open->doomed == WEFT_NO_MEMORY)
         return WEFT_NO_MEMORY;
     struct edit edit = {table, removes, record_create(store, key, value)};
@@ -306,11 +307,11 @@ static uint64_t port_commit(struct store *port)
 {
     struct sim_store *store = self_of(port);
     assert(store->group_last - store->group_told < STORE_GROUPS_MAX);
-    struct group *open = &store->groups[0];
+    struct sim_group *open = &store->groups[0];
     open->number = ++store->group_last;
     // The open group goes behind those under way; the unused slot becomes the open one.
     unsigned behind = ++store->pending;
-    struct group spare = store->groups[behind];
+    struct sim_group spare = store->groups[behind];
     store->groups[behind] = *open;
     *open = spare;
     uint64_t number = store->group_last;
@@ -367,7 +368,7 @@ static void edit_apply(struct sim_store *store, struct edit *edit)
 }
 
 /// All or nothing: what can fail comes first.
-static enum weft_status group_apply(struct sim_store *store, struct group *group)
+static enum weft_status group_apply(struct sim_store *store, struct sim_group *group)
 {
     size_t extra[STORE_TABLE_COUNT] = {0};
     enum weft_status status = freeze(store);
@@ -382,7 +383,7 @@ static enum weft_status group_apply(struct sim_store *store, struct group *group
 }
 
 /// The outcome of a group that nothing before it dooms.
-static enum weft_status group_sync(struct sim_store *store, struct group *group)
+static enum weft_status group_sync(struct sim_store *store, struct sim_group *group)
 {
     if (group->doomed != WEFT_OK)
         return group->doomed;
@@ -408,7 +409,7 @@ bool sim_store_sync(struct sim_store *store)
 {
     if (store->pending == 0)
         return false;
-    struct group group = store->groups[1];
+    struct sim_group group = store->groups[1];
     struct completion completion = {.group = group.number, .status = WEFT_OK};
     if (store->failing != WEFT_OK) {
         completion.status = store->failing;
@@ -443,7 +444,7 @@ bool sim_store_next(struct sim_store *store, uint64_t *group_out, enum weft_stat
         store->failing = WEFT_OK;
         store->fail_through = store->group_last;
         store->fail_status = completion.status;
-        struct group *open = &store->groups[0];
+        struct sim_group *open = &store->groups[0];
         if (open->count > 0 && open->doomed == WEFT_OK)
             open->doomed = completion.status;
     }

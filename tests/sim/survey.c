@@ -32,7 +32,7 @@ void survey_finish(struct survey *survey)
         marker_list_finish(&survey->recovered[d]);
 }
 
-static struct world *world_of(const struct survey *survey)
+static struct world *survey_world(const struct survey *survey)
 {
     return &survey->cluster->world;
 }
@@ -105,16 +105,16 @@ static void take_digest(void *context, uint64_t tag, const struct sim_request_re
         return;
     if (find_string(view->digest, DIGEST_HEX, "digest", json, json + result->body.size) == NULL ||
         !survey_read_epoch(&view->epoch, result->body)) {
-        world_fail(world_of(survey), "n%u: a digest without epoch or digest: %.*s", result->slot,
-                   (int)result->body.size, json);
+        world_fail(survey_world(survey), "n%u: a digest without epoch or digest: %.*s",
+                   result->slot, (int)result->body.size, json);
         return;
     }
     view->epoch_known = true;
 }
 
-static void wait(struct survey *survey)
+static void wait_for_next(struct survey *survey)
 {
-    struct world *world = world_of(survey);
+    struct world *world = survey_world(survey);
     uint64_t until_us = world->now_us + ANSWER_US_MAX;
     while (survey->pending > 0 && world->now_us < until_us && world_step(world))
         continue;
@@ -135,7 +135,7 @@ void survey_take(struct survey *survey)
             survey->pending += 2;
         }
     }
-    wait(survey);
+    wait_for_next(survey);
 }
 
 // --------------------------------------------------------------------------------------- recovery
@@ -145,10 +145,10 @@ static void take_copy(void *context, uint64_t tag, const struct sim_request_resu
     struct survey *survey = context;
     survey->pending--;
     if (result->status != 200)
-        world_fail(world_of(survey), "n%u lists a recovery copy of document %u and answers %u",
+        world_fail(survey_world(survey), "n%u lists a recovery copy of document %u and answers %u",
                    result->slot, (unsigned)tag, result->status);
     else if (!ledger_read_text(&survey->cluster->ledger, &survey->recovered[tag], result->body))
-        world_fail(world_of(survey), "n%u has a recovery copy of document %u that nobody wrote",
+        world_fail(survey_world(survey), "n%u has a recovery copy of document %u that nobody wrote",
                    result->slot, (unsigned)tag);
 }
 
@@ -162,7 +162,7 @@ static void take_list(void *context, uint64_t tag, const struct sim_request_resu
     char hex[EPOCH_HEX + 1];
     survey->pending--;
     if (result->status != 200) {
-        world_fail(world_of(survey), "n%u does not list its recovery copies: %u", result->slot,
+        world_fail(survey_world(survey), "n%u does not list its recovery copies: %u", result->slot,
                    result->status);
         return;
     }
@@ -189,7 +189,7 @@ void survey_recover(struct survey *survey)
             sim_request_send(cluster->nodes[n], &ask, take_list, survey, d);
         }
     }
-    wait(survey);
+    wait_for_next(survey);
 }
 
 // --------------------------------------------------------------------------------------- judging
@@ -262,15 +262,16 @@ static void check_replica(const struct survey *survey, const struct sim_room *ro
     weft_buffer_init(&bytes, NULL);
     const char *broken = weft_doc_check(room->doc);
     if (broken != NULL)
-        world_fail(world_of(survey), "client %u document %u: %s", room->client->index,
+        world_fail(survey_world(survey), "client %u document %u: %s", room->client->index,
                    room->document, broken);
     if (weft_doc_text(&bytes, room->doc) != WEFT_OK ||
         !ledger_read_text(&survey->cluster->ledger, &text, (struct span){bytes.data, bytes.size}) ||
         text.count != room->mirror.count ||
         (text.count > 0 &&
          memcmp(text.items, room->mirror.items, text.count * sizeof(*text.items)) != 0))
-        world_fail(world_of(survey), "client %u document %u: its observer was told another text",
-                   room->client->index, room->document);
+        world_fail(survey_world(survey),
+                   "client %u document %u: its observer was told another text", room->client->index,
+                   room->document);
     marker_list_finish(&text);
     weft_buffer_finish(&bytes);
 }

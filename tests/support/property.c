@@ -44,7 +44,7 @@ struct property property_start(const char *name, uint64_t rounds)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     struct random fresh = random_seeded((uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 30);
-    uint64_t usual = property_is_sanitized() ? (rounds + 4) / 5 : rounds;
+    uint64_t usual = property_is_sanitized() ? (rounds + 9) / 10 : rounds;
     struct property property = {
         .name = name,
         .first_seed = number_from("WEFT_SEED", random_next(&fresh) >> 16),

@@ -6,7 +6,7 @@
 //
 // WEFT_SEED=N starts from that seed, otherwise a fresh one is taken; it is printed. WEFT_ROUNDS=N
 // sets how many rounds are run. A failure names the seed of its round: WEFT_SEED=<it> WEFT_ROUNDS=1
-// runs just that again. Under a sanitizer there are a fifth of the rounds. A law ends after
+// runs just that again. Under a sanitizer there are a tenth of the rounds. A law ends after
 // PROPERTY_SECONDS_MAX anyway, and says so.
 #ifndef WEFT_TESTS_PROPERTY_H
 #define WEFT_TESTS_PROPERTY_H

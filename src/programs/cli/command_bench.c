@@ -126,7 +126,7 @@ static int show_result(const struct arguments *arguments, const struct serve_ben
     return code;
 }
 
-static int run_serve(const struct arguments *arguments)
+static int run_bench_serve(const struct arguments *arguments)
 {
     struct serve_bench bench = {.seconds = 10};
     struct serve_bench_result result;
@@ -166,5 +166,5 @@ const struct command bench_serve_command = {
     .positional_min = 1,
     .positional_max = 1,
     .formatted = true,
-    .run = run_serve,
+    .run = run_bench_serve,
 };

@@ -50,7 +50,7 @@ struct playing {
 
 // --------------------------------------------------------------------------------------- progress
 
-static void show_progress(struct playing *playing, bool last)
+static void show_replayed(struct playing *playing, bool last)
 {
     uint64_t at_ms = monotonic_ms();
     if (!playing->shows_progress || (!last && at_ms - playing->progress_ms < PROGRESS_MS))
@@ -105,7 +105,7 @@ static int step(struct playing *playing, uint32_t timeout_ms)
     }
     if (!client_sending(playing->client))
         playing->edits_quiet = playing->edits;
-    show_progress(playing, false);
+    show_replayed(playing, false);
     if (interrupted())
         return complain(EXIT_REFUSED,
                         "interrupted after %" PRIu64 " edits; %" PRIu64 " of them are on a disk",
@@ -241,7 +241,7 @@ static int conclude(struct playing *playing)
     char hex[HEX_DIGEST_BYTES];
     struct client_stats stats = client_stats(playing->client);
     uint64_t took_ms = monotonic_ms() - playing->begin_ms;
-    show_progress(playing, true);
+    show_replayed(playing, true);
     if (weft_doc_digest(&digest, client_doc(playing->client)) != WEFT_OK)
         return complain(EXIT_REFUSED, "out of memory");
     hex_format(hex, digest.bytes, sizeof(digest.bytes));

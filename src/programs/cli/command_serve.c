@@ -86,8 +86,8 @@ static const char *source_text(enum config_source source)
     return texts[source];
 }
 
-static void print_option(void *context, const struct config_option *option, const char *value,
-                         enum config_source source, const char *where)
+static void print_setting(void *context, const struct config_option *option, const char *value,
+                          enum config_source source, const char *where)
 {
     char from[400];
     snprintf(from, sizeof(from), "%s%s%s", source_text(source), where[0] != '\0' ? " " : "", where);
@@ -104,7 +104,7 @@ static int run_print(const struct arguments *arguments)
     if (code != EXIT_FINE)
         return code;
     output_begin(&output, arguments, columns);
-    config_visit(config, print_option, &output);
+    config_visit(config, print_setting, &output);
     config_destroy(config);
     return output_end(&output);
 }
