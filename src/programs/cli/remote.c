@@ -143,6 +143,11 @@ int remote_call(struct remote *remote, const struct remote_ask *ask)
     if (code == CURLE_SSL_CONNECT_ERROR)
         return complain(EXIT_UNREACHABLE, "%s: does not speak TLS; a node is at http://HOST:PORT",
                         remote->base);
+    if (code == CURLE_SSL_CACERT_BADFILE)
+        return complain(EXIT_UNREACHABLE,
+                        "%s: there are no certificates to check it by (package ca-certificates); "
+                        "a node is at http://HOST:PORT",
+                        remote->base);
     return complain(EXIT_UNREACHABLE, "%s: %s", remote->base, why);
 }
 
