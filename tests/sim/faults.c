@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cluster.h"
+#include "codec/record.h"
 #include "connection.h"
 #include "sim_disk.h"
 #include "sim_node.h"
@@ -16,6 +17,9 @@
 #define CUT_US_MAX 12000000
 #define PAUSE_US_MAX 6000000
 #define DOWN_US_MAX 5000000
+#define ROT_TRIES 200 // to meet an entry that is in the journal
+#define ROT_NUMBERS 3000
+#define ROT_JOURNAL_BYTES 4096
 
 void fault_plan_draw(struct fault_plan *plan, uint64_t seed)
 {
@@ -33,6 +37,13 @@ void fault_plan_draw(struct fault_plan *plan, uint64_t seed)
     plan->document_count = 1 + (uint32_t)(random_next(&stream) % 4);
     plan->duration_us = 8000000 + random_next(&stream) % 22000000;
     plan->pace_us_max = 300000 + random_next(&stream) % 4000000;
+    // What is damaged is healed from others, so they must not lose it. Drawn apart: the other
+    // seeds' histories stay what they are.
+    struct random_stream rot = {seed ^ UINT64_C(0x0207)};
+    plan->rot = plan->node_count > 1 && !plan->empties && !plan->restores && !plan->clones &&
+                random_next(&rot) % 2 == 0;
+    if (plan->rot)
+        plan->limits.journal_bytes_max = ROT_JOURNAL_BYTES; // or nothing leaves it meanwhile
     if (!plan->tight_limits)
         return;
     if (random_next(&stream) % 2 == 0)
@@ -56,6 +67,8 @@ void fault_plan_note(const struct fault_plan *plan, struct world *world)
         at += (size_t)snprintf(line + at, sizeof(line) - at, " " #name);
     FAULT_PLAN_MAP(FAULT_PLAN_NOTE)
 #undef FAULT_PLAN_NOTE
+    if (plan->rot && at < sizeof(line))
+        snprintf(line + at, sizeof(line) - at, " rot");
     world_note(world, "%s", line);
 }
 
@@ -218,9 +231,48 @@ static void slow_disk(struct cluster *cluster, struct sim_node *node)
     sim_disk_set_latency(node->disk, latency_us);
 }
 
+static bool is_elsewhere(struct cluster *cluster, struct span name)
+{
+    bool found = false;
+    for (uint32_t i = 1; i < cluster->node_count && !found; i++) {
+        struct store *store = sim_disk_port(cluster->nodes[i]->disk);
+        struct span value;
+        found = store->get(store, &value, STORE_DOCUMENTS, name) == WEFT_OK;
+        store->release(store);
+    }
+    return found;
+}
+
+/// A record of a document is damaged, or an entry of the journal, and found to be so after a start.
+static void rot(struct cluster *cluster)
+{
+    static const enum store_table tables[] = {STORE_SNAPSHOTS, STORE_SNAPSHOTS, STORE_TEXTS,
+                                              STORE_DOCUMENTS, STORE_EPOCHS};
+    struct world *world = &cluster->world;
+    struct sim_node *node = cluster->nodes[0];
+    uint32_t document = (uint32_t)world_random(world, cluster->plan.document_count);
+    struct span name = cluster_document_name(document);
+    bool hit = false;
+    if (cluster->ledger.loss_count >= LOSSES_MAX || !is_elsewhere(cluster, name))
+        return;
+    crash(cluster, node);
+    if (world_chance(world, 650)) {
+        uint64_t which = world_random(world, sizeof(tables) / sizeof(tables[0]));
+        hit = sim_disk_damage(node->disk, tables[which], name);
+        world_note(world, "n0: the record of document %u in table %d %s", document,
+                   (int)tables[which], hit ? "is damaged" : "is not there");
+    }
+    for (int i = 0; i < ROT_TRIES && !hit; i++) {
+        struct record_key key = record_key_u64(1 + world_random(world, ROT_NUMBERS));
+        hit = sim_disk_damage(node->disk, STORE_JOURNAL, record_key_span(&key));
+    }
+    if (hit)
+        ledger_note_loss(&cluster->ledger, node->slot, 0); // what hung on it alone may be gone
+}
+
 // ------------------------------------------------------------------------------------ what is next
 
-#define KINDS 12
+#define KINDS 12 // and rot
 
 static void do_harm(struct cluster *cluster, struct sim_node *node, uint64_t kind)
 {
@@ -251,6 +303,8 @@ static void do_harm(struct cluster *cluster, struct sim_node *node, uint64_t kin
         slow_disk(cluster, node);
     else if (kind == 11 && plan->skewed_clocks)
         sim_clock_jump(&node->clock);
+    else if (kind >= KINDS)
+        rot(cluster);
 }
 
 static void go_on(void *context, uint64_t a, uint64_t b, void *owned)
@@ -263,7 +317,7 @@ static void go_on(void *context, uint64_t a, uint64_t b, void *owned)
     if (cluster->quiet)
         return;
     struct sim_node *node = cluster->nodes[world_random(world, cluster->node_count)];
-    do_harm(cluster, node, world_random(world, KINDS));
+    do_harm(cluster, node, world_random(world, cluster->plan.rot ? KINDS + 2 : KINDS));
     world_after(world, world_between(world, 1000, cluster->plan.pace_us_max / 4), go_on, cluster, 0,
                 0, NULL);
 }

@@ -43,6 +43,7 @@ struct fault_plan {
 #define FAULT_PLAN_FIELD(name, text) bool name;
     FAULT_PLAN_MAP(FAULT_PLAN_FIELD)
 #undef FAULT_PLAN_FIELD
+    bool rot; // records on the first node's disk are damaged; all other disks stay whole
     uint32_t node_count;
     uint32_t client_count;
     uint32_t document_count;

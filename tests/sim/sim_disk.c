@@ -161,3 +161,8 @@ void sim_disk_set_latency(struct sim_disk *disk, uint64_t latency_us_max)
 {
     disk->latency_us_max = latency_us_max;
 }
+
+bool sim_disk_damage(struct sim_disk *disk, enum store_table table, struct span key)
+{
+    return sim_store_damage(disk->store, table, key);
+}

@@ -34,6 +34,9 @@ void sim_disk_crash(struct sim_disk *disk);
 
 /// The next commit fails, and so does every other one until the process is started anew.
 void sim_disk_break(struct sim_disk *disk);
+/// The checksum of a durable record does not match any more. @return whether there is such a
+/// record.
+bool sim_disk_damage(struct sim_disk *disk, enum store_table table, struct span key);
 /// There is no space, or there is again.
 void sim_disk_set_full(struct sim_disk *disk, bool full);
 /// How long commits take at most.

@@ -614,6 +614,12 @@ static void on_error(struct sim_room *room, const struct wire_message *message)
     case WIRE_STORAGE_FULL:
     case WIRE_MISSING:
     case WIRE_TOO_MANY:
+    case WIRE_QUARANTINED:
+        if (message->code == WIRE_QUARANTINED && !room->client->cluster->plan.rot) {
+            world_fail(world, "document %u is quarantined, and nothing was damaged",
+                       room->document);
+            break;
+        }
         if (!of_join) {
             refuse(room, message);
             break;
