@@ -164,12 +164,12 @@ static void run_world(struct property *property, bool classic)
 
 Test(model, replicas_that_hold_the_same_operations_are_the_same_document_and_the_oracles)
 {
-    for (struct property p = property_start("model, sided", 400); property_next(&p);)
+    for (struct property p = property_start("model, sided", 240); property_next(&p);)
         run_world(&p, false);
 }
 
 Test(model, with_the_classic_policy_it_is_the_rga_of_the_textbook)
 {
-    for (struct property p = property_start("model, classic", 200); property_next(&p);)
+    for (struct property p = property_start("model, classic", 120); property_next(&p);)
         run_world(&p, true);
 }

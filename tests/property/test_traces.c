@@ -13,7 +13,7 @@
 #include "tests/support/documents.h"
 #include "tests/support/past.h"
 
-enum { WINDOW_MAX = 2000, SANITIZED_EDITS_MAX = 30000, MOMENTS_MAX = 16 };
+enum { WINDOW_MAX = 2000, SANITIZED_EDITS_MAX = 30000, MOMENTS_MAX = 4 };
 
 /// Whether the end text is known under a policy: git-makefile's positions take another CRDT's order
 /// for granted, a made-up history is of the sided policy.
@@ -173,7 +173,8 @@ static void check_trace(struct property *property, const struct trace *trace,
                "windows of 2000 shuffled");
     check_same(property, trace, &replay, from_whole_delta(property, replay.doc), "one delta");
     check_same(property, trace, &replay, replica_reload(property, replay.doc, NULL), "snapshot");
-    check_past(property, trace, &replay);
+    if (policy == WEFT_POLICY_SIDED) // the past does not ask for the order of siblings
+        check_past(property, trace, &replay);
     printf("# %s, %s: %u edits%s\n", trace->name, policy == WEFT_POLICY_SIDED ? "sided" : "classic",
            trace->patch_count, known ? ", end text byte for byte" : ", replicas among themselves");
     fflush(stdout);
