@@ -130,7 +130,7 @@ def env():
 def durable_survives_kills():
     """edits acked durable survive kill -9 at random moments, gossiped or not, and none is doubled"""
     source = random.Random(SEED)
-    kills = rounds(40)
+    kills = rounds(24)
     say(f"seed {SEED}, {kills} kills, bus loss {LOSS or 0}; again: WEFT_SEED={SEED}")
     with Cluster(3, env=env()) as cluster:
         cluster.start()
@@ -158,7 +158,7 @@ def durable_survives_kills():
 def replicated_survives_a_lost_directory():
     """edits acked replicated:2 survive the loss of the whole directory of the node that took them"""
     source = random.Random(SEED + 1)
-    losses = max(1, rounds(40) // 8)
+    losses = max(1, rounds(24) // 6)
     with Cluster(3, env=env()) as cluster:
         cluster.start()
         story = Story(cluster, "copies", source)
