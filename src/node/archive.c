@@ -190,7 +190,10 @@ static enum weft_status replay_numbers(struct replay *replay, const uint64_t *nu
     return replay->status;
 }
 
-/// Applies the document's entries, until nothing more goes in.
+/// Applies the document's entries, until nothing more goes in. An entry is journaled when it went
+/// into the document, or while that could not be read; so one that does not go in now stands on one
+/// that was damaged and is gone. Then the document is damaged too: it is fetched, and nothing of it
+/// merged and dropped before.
 static enum weft_status replay_all(struct replay *replay, const uint64_t *numbers, size_t count)
 {
     enum weft_status status = WEFT_OK;
@@ -202,7 +205,7 @@ static enum weft_status replay_all(struct replay *replay, const uint64_t *number
         status = status ? status : replay->status;
         replay->again = true;
     } while (status == WEFT_OK && replay->missing && replay->progress);
-    return status;
+    return status == WEFT_OK && replay->missing ? WEFT_MALFORMED : status;
 }
 
 enum weft_status archive_load(struct weft_doc **doc_out, struct archive_head *head_out,

@@ -437,7 +437,9 @@ Test(damage, who_pulls_what_stays_below_the_journal_holds_it_when_it_can_be_read
     expect_none_kept(b);
 }
 
-Test(damage, what_came_meanwhile_is_there_when_a_restart_finds_the_document_whole)
+/// The second of three nodes cannot read the last entry of the document, and gets what the third
+/// wrote on top of the first one's edit.
+static void begin_above(void)
 {
     memset(all, 0, sizeof(all));
     for (int i = 0; i < 3; i++)
@@ -464,15 +466,51 @@ Test(damage, what_came_meanwhile_is_there_when_a_restart_finds_the_document_whol
     whisper(c, a);
     rig_put(c, document, "AC text, and the end");
     whisper(b, c);
-    whisper(b, a); // what c's edit stands on
+}
+
+Test(damage, what_came_meanwhile_is_there_when_a_restart_finds_the_document_whole)
+{
+    begin_above();
+    struct rig *b = all[1];
+    whisper(b, all[0]); // what c's edit stands on
     b->node->limits.journal_bytes_max = JOURNAL_BYTES;
     flood(b, "text");
     for (int restarted = 0; restarted < 2; restarted++) {
         rig_restart(b); // the entry that is damaged is nobody's now
         cr_assert(rig_shows(b, document, "AC text"));
     }
-    only(b, c, 20000);
+    only(b, all[2], 20000);
     cr_assert(rig_shows(b, document, "AC text, and the end"));
+}
+
+/// c, whose edit the second node alone has, does not come back.
+static void expect_edit_of_c(void)
+{
+    struct rig *b = all[1];
+    rig_restart(b); // the entry that is damaged is nobody's now
+    rig_put(b, document, "refused");
+    cr_assert_eq(b->response.status, 503); // for an entry stands on what is not here
+    b->node->limits.journal_bytes_max = JOURNAL_BYTES;
+    flood(b, "text once more");
+    cr_assert_leq(node_metrics(b->node)->journal_bytes, JOURNAL_BYTES);
+    only(all[0], b, 60000);
+    for (int i = 0; i < 2; i++)
+        cr_assert(rig_shows(all[i], document, "AC text, and the end"));
+}
+
+Test(damage, what_came_meanwhile_is_there_although_a_restart_finds_nothing_damaged)
+{
+    begin_above();
+    expect_edit_of_c();
+}
+
+Test(damage, what_came_meanwhile_and_left_the_journal_is_there_after_a_restart)
+{
+    begin_above();
+    all[1]->node->limits.journal_bytes_max = JOURNAL_BYTES;
+    flood(all[1], "text");
+    expect_pruned(all[1]);
+    expect_edit_of_c();
 }
 
 Test(damage, an_entry_below_the_journal_that_is_damaged_too_is_asked_back_once)
