@@ -7,7 +7,15 @@
 #include "node/journal.h"
 #include "node/room.h"
 
-#define PATIENCE 8U // failures, about 20 s of them, until what no peer has is done without
+#define PATIENCE 8U // answers, in about 20 s, until what no peer has is done without
+
+/// An answer has less than it should. @return Whether enough of them had. What failed for reasons
+/// of this node, or was not answered, does not count.
+static bool is_patient_no_more(struct fetch *fetch)
+{
+    fetch->lacking += fetch->lacking < PATIENCE;
+    return fetch->lacking == PATIENCE;
+}
 
 static enum weft_status begin(struct node *node, struct fetch *fetch,
                               const struct weft_epoch *epoch)
@@ -33,7 +41,7 @@ bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_mess
     struct weft_epoch here = fetch->doc ? weft_doc_epoch(fetch->doc) : (struct weft_epoch){0};
     int order = weft_epoch_compare(&message->epoch, &here);
     if (fetch->doc && order < 0) {
-        return fetch->failures >= PATIENCE; // it is behind: another one may have more
+        return is_patient_no_more(fetch); // it is behind: another one may have more
     }
     if ((!fetch->doc || order > 0) && begin(node, fetch, &message->epoch)) {
         return false;
@@ -107,7 +115,7 @@ static bool follow_epoch(struct node *node, struct fetch *fetch, const struct do
     if (weft_epoch_compare(&epoch, &here) <= 0) {
         return true;
     }
-    if (!held || fetch->failures < PATIENCE) {
+    if (!is_patient_no_more(fetch) || !held) {
         return false;
     }
     if (weft_doc_stats(fetch->doc).atoms > 0 &&
@@ -186,7 +194,7 @@ static bool replay(struct node *node, struct fetch *fetch, struct room *room)
     bool missing;
     return follow_epoch(node, fetch, room->document) &&
            apply_tail(node, fetch, room->document, &missing) &&
-           (!missing || fetch->failures >= PATIENCE) && // another peer may have its causes
+           (!missing || is_patient_no_more(fetch)) && // another peer may have its causes
            keep_rest(node, fetch, room);
 }
 

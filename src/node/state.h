@@ -47,6 +47,7 @@ struct document {
     uint32_t tail_capacity;
     uint64_t through; // merged up to this number; UINT64_MAX: its record was not read yet
     bool pruned[2];   // listed in that group of the node
+    bool emptied;     // not loaded, and nothing came since its epoch began
     bool kept;        // it is or was damaged: some entries may stand below the journal's beginning
     uint32_t name_size;
     uint8_t name[];
@@ -392,6 +393,7 @@ struct fetch {
     uint64_t incarnation; // member to ask; 0: anyone
     bool asked;           // a pull is under way
     uint32_t failures;
+    uint32_t lacking; // answers that had less than the own journal stands on
     uint64_t not_before_ms;
     struct weft_digest digest; // FETCH_DIGEST: what the other one has
     struct weft_doc *doc;      // FETCH_DAMAGED: what came so far
