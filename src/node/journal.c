@@ -87,6 +87,7 @@ static enum weft_status stage(struct node *node, struct room *room, struct span 
         node->open->failed = true; // the store has lost the group; its commit will say so
     }
     document_push(document, node->journal_next);
+    document->emptied = false;
     room->unmerged_bytes += value.size;
     room->changed_number = node->journal_next;
     node->journal_bytes += value.size;

@@ -72,6 +72,7 @@ static bool load_entry(void *context, uint64_t number, const struct record_entry
         return false;
     }
     document_push(document, number);
+    document->emptied = entry->kind == RECORD_EPOCH;
     document->kept |= kept;
     node->metrics.journal_kept += kept;
     if (entry->incarnation && !kept) {

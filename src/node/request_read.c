@@ -220,7 +220,7 @@ static bool list_visit(void *context, struct span name, const struct archive_hea
     bool stale = head && document && document->tail_count > 0 &&
                  document_numbers(document)[document->tail_count - 1] > head->through;
     bool empty = room && room->doc ? weft_doc_stats(room->doc).atoms == 0
-                                   : head && head->atoms == 0 && !stale;
+                                   : head && head->atoms == 0 && (!stale || document->emptied);
     if (!record_name_valid(name)) {
         return true;
     }

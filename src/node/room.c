@@ -101,6 +101,7 @@ void room_unload(struct node *node, struct room *room)
         room->number = room->number_before;
     }
     if (room->doc) {
+        room->document->emptied = weft_doc_stats(room->doc).atoms == 0;
         weft_delta_reader_destroy(room->news);
         room->news = NULL;
         weft_doc_destroy(room->doc);

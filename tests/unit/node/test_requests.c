@@ -317,6 +317,35 @@ Test(requests, lists_go_on_where_they_stopped)
     cr_assert_null(strstr(rig->response.body, "b/1"));
 }
 
+static bool lists(struct rig *rig, const char *name)
+{
+    rig_ask(rig, &(struct node_ask){.verb = NODE_ASK_LIST});
+    cr_assert_eq(rig->response.status, 200);
+    return strstr(rig->response.body, name) != NULL;
+}
+
+Test(requests, lists_leave_out_what_was_deleted_also_after_a_restart)
+{
+    struct rig *a = rig_start("a", NULL, NULL);
+    struct rig *b = rig_start("b", NULL, "a");
+    struct rig *both[] = {a, b};
+    rig_mesh(2000);
+    rig_put(a, "gone", "x");
+    rig_put(a, "again", "x");
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_DELETE, .document = rig_text("gone")});
+    rig_ask(a, &(struct node_ask){.verb = NODE_ASK_DELETE, .document = rig_text("again")});
+    rig_put(a, "again", "anew");
+    rig_mesh(2000);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(!lists(both[i], "gone") && lists(both[i], "again"));
+        rig_restart(both[i]);
+        cr_assert(!lists(both[i], "gone") && lists(both[i], "again"));
+        rig_put(both[i], "gone", "x");
+        cr_assert(lists(both[i], "gone"));
+        rig_ask(both[i], &(struct node_ask){.verb = NODE_ASK_DELETE, .document = rig_text("gone")});
+    }
+}
+
 Test(requests, lists_may_be_asked_from_what_is_longer_than_a_name)
 {
     struct rig *rig = rig_start("a", NULL, NULL);
