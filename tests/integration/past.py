@@ -146,7 +146,7 @@ def bad_versions():
         agent, count = version.split(":")
         for bad, code in (("1", 2), ("1:", 2), (":", 2), ("1:0", 2), ("0:1", 2), ("x:1", 2), ("1:1:1", 2),
                           (f"{version},{version}", 2), ("1:9999999999999999999", 2), ("11111111111111111:1", 2),
-                          ("1:1", 1), (f"{agent}:{int(count) + 1}", 1)):
+                          ("1:1", 4), (f"{agent}:{int(count) + 1}", 4)):
             for command in (("show", node.url, NAME, "--at"), ("blame", node.url, NAME, "--at"),
                             ("diff", node.url, NAME, "--from"),
                             ("diff", node.url, NAME, "--from", "", "--to")):

@@ -32,7 +32,7 @@ static bool say_beyond(void *context, uint64_t agent, uint64_t next)
     uint64_t have = weft_doc_next_seq(beyond->doc, agent);
     beyond->found = next > have;
     if (beyond->found)
-        complain(EXIT_DIFFERENT,
+        complain(EXIT_REFUSED,
                  "document \"%s\" has %" PRIu64 " operations of %016" PRIx64 ", not %" PRIu64,
                  beyond->name, have, agent, next);
     return !beyond->found;
@@ -52,7 +52,7 @@ static int read_version(struct weft_buffer *out, const struct arguments *argumen
         status = weft_version_visit(out->data, out->size, say_beyond, &beyond);
     if (status != WEFT_OK)
         return complain(EXIT_REFUSED, "%s", weft_status_text(status));
-    return beyond.found ? EXIT_DIFFERENT : EXIT_FINE;
+    return beyond.found ? EXIT_REFUSED : EXIT_FINE;
 }
 
 /// What of a document a command looks at.
@@ -83,8 +83,7 @@ static int judge(int code, enum weft_status status)
 {
     if (status == WEFT_OK)
         return code;
-    return complain(status == WEFT_COLLECTED ? EXIT_DIFFERENT : EXIT_REFUSED, "%s",
-                    weft_status_text(status));
+    return complain(EXIT_REFUSED, "%s", weft_status_text(status));
 }
 
 // ------------------------------------------------------------------------------------------- show
@@ -137,7 +136,10 @@ const struct command show_command = {
     .name = "show",
     .arguments = "URL|DIR DOC [--at VERSION]",
     .summary = "Writes a document's text as it was at a version.",
-    .details = VERSION_HELP,
+    .details = VERSION_HELP
+    "\nNEXT is how many operations of an AGENT are in it. Deleting a document begins another "
+    "epoch, in which the same agents count from 0 again: a version from before means nothing "
+    "then.",
     .options = show_options,
     .examples = {"weft show http://127.0.0.1:9338 notes --at 4817eb1d899ef435:12",
                  "weft show ./data notes -o json"},
@@ -298,7 +300,7 @@ const struct command diff_command = {
     .summary = "Shows what came and went between two versions of a document.",
     .details =
         "Lines that changed, [-what went-] and {+what came+} in them; exit code 1 when there "
-        "are any.\n" VERSION_HELP,
+        "are any. Texts may hold such marks themselves: -o ndjson is exact.\n" VERSION_HELP,
     .options = diff_options,
     .examples = {"weft diff http://127.0.0.1:9338 notes --from 4817eb1d899ef435:12",
                  "weft diff ./data notes --from '' -o ndjson"},
