@@ -145,6 +145,8 @@ def serving():
         checked(USAGE, "tcp://HOST:PORT", gossip="127.0.0.1")
         checked(USAGE, "port + 2", gossip="tcp://127.0.0.1:65535", pull=None)
         checked(USAGE, "tcp://HOST:PORT", pull="127.0.0.1:9341")
+        checked(USAGE, "--listen and --admin are both", admin=f"{fresh}:9338")
+        checked(USAGE, "--gossip and --pull are both", pull=f"tcp://{fresh}:9339")
         checked(USAGE, "--join", join="127.0.0.1:9339")
         checked(USAGE, "--allow-origin", allow_origin="example.org")
         checked(USAGE, "--node", node="n" * 256)

@@ -50,6 +50,42 @@ static int check_port(char *error, const char *option, const char *listen, bool 
     return SERVE_DONE;
 }
 
+/// Nothing can listen twice at one place. As they are written: two names of one host are found
+/// later.
+static int check_apart(char *error, const struct serve_options *options)
+{
+    const struct {
+        const char *option;
+        const char *address;
+    } places[] = {{"--listen", options->listen},
+                  {"--admin", options->admin},
+                  {"--gossip", options->gossip},
+                  {"--pull", options->pull}};
+    static const char scheme[] = "tcp://";
+    const char *seen[sizeof places / sizeof *places] = {0};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *text = places[i].address;
+        if (text == NULL) {
+            continue;
+        }
+        if (strncmp(text, scheme, strlen(scheme)) == 0) {
+            text += strlen(scheme);
+        }
+        const char *port = strrchr(text, ':');
+        if (port == NULL || strcmp(port, ":0") == 0) {
+            continue; // any free one
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (seen[j] != NULL && strcmp(seen[j], text) == 0) {
+                return object(error, SERVE_USAGE, "%s and %s are both at %s", places[j].option,
+                              places[i].option, text);
+            }
+        }
+        seen[i] = text;
+    }
+    return SERVE_DONE;
+}
+
 static int check_lists(char *error, const struct serve_options *options)
 {
     struct peers_address seed;
@@ -111,6 +147,7 @@ int serve_check(const struct serve_options *options, char *error)
                 : check_port(error, "--admin", options->admin, options->admin_exposed,
                              "--admin-exposed");
     code = code ? code : check_lists(error, options);
+    code = code ? code : check_apart(error, options);
     code = code ? code : check_name(error, options->node_name);
     return code ? code : check_peers(error, options);
 }
