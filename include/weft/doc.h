@@ -112,8 +112,9 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_delete(struct weft_doc *doc, en
                                                         uint64_t index, uint64_t length);
 
 /// Makes the text equal to `text` by a minimal difference (Myers 1986), so that what stays keeps
-/// its identity. @return as weft_doc_insert(). Cost: O((n + m) d) for d changes, bounded by a limit
-/// past which the difference is correct but coarser.
+/// its identity. @return as weft_doc_insert(). Cost: O((n + m) d) for d changes, bounded by a
+/// limit. A text with more changes is compared between lines that it has once, before and after;
+/// what differs between two of those beyond the limit is replaced more coarsely.
 WEFT_API WEFT_MUST_USE enum weft_status
 weft_doc_replace_text(struct weft_doc *doc, const uint8_t *text, size_t text_size);
 

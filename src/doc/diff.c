@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdbool.h>
 
+#include "doc/diff_lines.h"
+
 enum {
     /// Scalars of either text past its common start and end; a longer one is replaced whole.
     DIFF_SCALARS_MAX = 1 << 24,
@@ -24,12 +26,6 @@ enum {
     DIFF_UNREACHED = -4,
 };
 
-/// A part of the edit graph: old scalars [old_start, old_end) against new ones.
-struct diff_box {
-    int32_t old_start, old_end;
-    int32_t new_start, new_end;
-};
-
 /// A growable array of boxes.
 struct diff_boxes {
     struct diff_box *items;
@@ -46,8 +42,11 @@ struct diff {
     bool ascii;
     int32_t *forward; // furthest old index by diagonal, DIFF_REACH_MAX + 1 in the middle
     int32_t *backward;
-    int32_t reach;            // differences on a path before its box is cut
-    int64_t work;             // steps that are left
+    int32_t reach;     // differences on a path before its box is cut
+    int64_t work;      // what is left for the gap that is being done
+    int64_t kept_work; // the same for all others
+    bool tried_lines;
+    struct diff_lines lines;
     struct diff_boxes stack;  // what is still to do, the last part of the text on top
     struct diff_boxes result; // the edits, from the end to the start
 };
@@ -238,27 +237,67 @@ static void cut_at_furthest(const struct diff *diff, const struct diff_box *box,
 }
 
 /// Finds where to cut a box whose first and last scalars differ.
-static void find_cut(struct diff *diff, const struct diff_box *box, int32_t *old_out,
+/// @return true when the paths met there: the cut is on a minimal path.
+static bool find_cut(struct diff *diff, const struct diff_box *box, int32_t *old_out,
                      int32_t *new_out)
 {
     for (int32_t d = 0;; d++) {
         if (step_forward(diff, box, d, old_out, new_out) ||
             step_backward(diff, box, d, old_out, new_out))
-            return;
+            return true;
         if (d > 0 && (d >= diff->reach || diff->work <= 0)) {
             cut_at_furthest(diff, box, d, old_out, new_out);
             if (diff->reach > DIFF_REACH_MIN)
                 diff->reach /= 2;
-            return;
+            return false;
         }
     }
+}
+
+/// Takes the box to do next. A gap gets work by its size of what is left for all.
+static bool take_box(struct diff *diff, struct diff_box *box)
+{
+    if (diff->stack.count > 0) {
+        *box = diff->stack.items[--diff->stack.count];
+        return true;
+    }
+    if (!diff_lines_next(&diff->lines, box))
+        return false;
+    int64_t scalars = (int64_t)box->old_end - box->old_start + box->new_end - box->new_start;
+    diff->kept_work += diff->work;
+    diff->work = 0;
+    if (scalars > 0 && diff->kept_work > 0)
+        diff->work = diff->kept_work * scalars / diff->lines.gap_scalars; // below 2^52
+    diff->kept_work -= diff->work;
+    diff->lines.gap_scalars -= scalars;
+    diff->reach = DIFF_REACH_MAX;
+    return true;
+}
+
+/// After the first cut, which half of the work is for: divides the box by lines when the cut is
+/// none of a minimal path. @return false when there is no memory.
+static bool try_lines(struct diff *diff, struct diff_box box, bool met)
+{
+    diff->tried_lines = true;
+    diff->work += diff->kept_work;
+    diff->kept_work = 0;
+    if (met)
+        return true;
+    struct diff_pair texts = {diff->old_bytes, diff->new_bytes, 1};
+    if (!diff->ascii)
+        texts = (struct diff_pair){(const uint8_t *)diff->old_scalars,
+                                   (const uint8_t *)diff->new_scalars, sizeof(uint32_t)};
+    if (!diff_lines_find(&diff->lines, diff->allocator, texts, box))
+        return false;
+    diff->work -= diff->lines.work;
+    return true;
 }
 
 /// Cuts boxes until nothing but edits is left.
 static bool divide(struct diff *diff)
 {
-    while (diff->stack.count > 0) {
-        struct diff_box box = diff->stack.items[--diff->stack.count];
+    struct diff_box box;
+    while (take_box(diff, &box)) {
         while (box.old_start < box.old_end && box.new_start < box.new_end &&
                is_equal(diff, box.old_start, box.new_start))
             box.old_start++, box.new_start++;
@@ -274,7 +313,13 @@ static bool divide(struct diff *diff)
         }
         int32_t old_cut = 0;
         int32_t new_cut = 0;
-        find_cut(diff, &box, &old_cut, &new_cut);
+        bool met = find_cut(diff, &box, &old_cut, &new_cut);
+        if (!diff->tried_lines) {
+            if (!try_lines(diff, box, met))
+                return false;
+            if (diff->lines.gap_scalars > 0)
+                continue; // the gaps take the place of the box
+        }
         if (!push(diff, &diff->stack,
                   (struct diff_box){box.old_start, old_cut, box.new_start, new_cut}) ||
             !push(diff, &diff->stack,
@@ -343,7 +388,8 @@ enum weft_status diff_texts(const struct weft_allocator *allocator, struct span 
         .forward = memory,
         .backward = memory + frontier,
         .reach = DIFF_REACH_MAX,
-        .work = DIFF_WORK_MAX + (int64_t)(old_count + new_count),
+        .work = DIFF_WORK_MAX / 2 + (int64_t)(old_count + new_count),
+        .kept_work = DIFF_WORK_MAX / 2,
     };
     if (!ascii) {
         diff.old_scalars = (uint32_t *)(memory + 2 * frontier);
@@ -356,6 +402,7 @@ enum weft_status diff_texts(const struct weft_allocator *allocator, struct span 
         divide(&diff))
         status = emit(&diff, new_text, (int32_t)new_count, before, edit, context);
     allocator->resize(allocator->context, memory, size, 0);
+    diff_lines_finish(&diff.lines, allocator);
     struct diff_boxes *boxes[] = {&diff.stack, &diff.result};
     for (size_t i = 0; i < 2; i++)
         if (boxes[i]->items != NULL)

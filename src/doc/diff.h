@@ -14,6 +14,10 @@
 //        |     \ back                 stays correct and gets coarser. So time is bounded by
 //        +----------+                 O(size + DIFF_WORK_MAX).
 //
+// When the paths from the ends of the whole text do not meet within DIFF_REACH_MAX differences
+// each, it is divided at lines (diff_lines.h) and every gap between them is done so, with a share
+// of the work by its size: many small changes stay near-minimal however many they are.
+//
 // ASCII is compared where it lies; other texts take 4 bytes per scalar that lies between the common
 // start and end, of at most DIFF_UNPACKED_MAX.
 //

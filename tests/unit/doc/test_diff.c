@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,6 +267,195 @@ Test(diff, a_change_in_every_line_of_a_megabyte_is_found_as_such)
     free(b);
 }
 
+/// Text of `count` lines with some 17 letters each, and one in which `changed` of them, evenly
+/// spread, are others.
+struct lines {
+    char *a, *b;
+    size_t a_size, b_size;
+    uint64_t changed_deleted; // the sum of what the changed lines differ by, one by one
+};
+
+static size_t put_line(char *text, const char *letters, size_t letter_size, uint64_t *random)
+{
+    size_t size = 0;
+    size_t letter_count = 14 + next_random(random) % 7;
+    for (size_t i = 0; i < letter_count; i++) {
+        const char *letter = letters + next_random(random) % 26 * letter_size;
+        memcpy(text + size, letter, letter_size);
+        size += letter_size;
+    }
+    text[size++] = '\n';
+    return size;
+}
+
+static struct lines make_lines(size_t count, size_t changed, bool ascii)
+{
+    // Armenian capitals: two bytes each.
+    static const char others[] = "\xD4\xB1\xD4\xB2\xD4\xB3\xD4\xB4\xD4\xB5\xD4\xB6\xD4\xB7\xD4\xB8"
+                                 "\xD4\xB9\xD4\xBA\xD4\xBB\xD4\xBC\xD4\xBD\xD4\xBE\xD4\xBF\xD5\x80"
+                                 "\xD5\x81\xD5\x82\xD5\x83\xD5\x84\xD5\x85\xD5\x86\xD5\x87\xD5\x88"
+                                 "\xD5\x89\xD5\x8A";
+    const char *letters = ascii ? "abcdefghijklmnopqrstuvwxyz" : others;
+    size_t letter_size = ascii ? 1 : 2;
+    struct lines lines = {.a = malloc(count * 48), .b = malloc(count * 48)};
+    uint64_t random = 5;
+    size_t every = count / changed;
+    for (size_t i = 0; i < count; i++) {
+        char *a = lines.a + lines.a_size;
+        char *b = lines.b + lines.b_size;
+        size_t a_size = put_line(a, letters, letter_size, &random);
+        size_t b_size = a_size;
+        memcpy(b, a, a_size);
+        if (i % every == every / 2 && i / every < changed) {
+            b_size = put_line(b, letters, letter_size, &random);
+            lines.changed_deleted += run(a, a_size, b, b_size).deleted;
+        }
+        lines.a_size += a_size;
+        lines.b_size += b_size;
+    }
+    return lines;
+}
+
+static void drop_lines(struct lines *lines)
+{
+    free(lines->a);
+    free(lines->b);
+}
+
+Test(diff, many_changed_lines_cost_what_they_cost_one_by_one)
+{
+    static const struct {
+        size_t lines, changed;
+        bool ascii;
+    } cases[] = {{10000, 50, true},   {10000, 200, true},    {10000, 500, true},
+                 {10000, 2000, true}, {100000, 2000, true},  {100000, 20000, true},
+                 {10000, 200, false}, {100000, 2000, false}, {10000, 5000, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct lines lines = make_lines(cases[i].lines, cases[i].changed, cases[i].ascii);
+        struct patched got = run(lines.a, lines.a_size, lines.b, lines.b_size);
+        cr_expect_leq(2 * got.deleted, 3 * lines.changed_deleted,
+                      "%zu of %zu lines changed: %llu deleted, %llu one by one", cases[i].changed,
+                      cases[i].lines, (unsigned long long)got.deleted,
+                      (unsigned long long)lines.changed_deleted);
+        drop_lines(&lines);
+    }
+}
+
+Test(diff, lines_that_moved_go_and_come_and_the_others_stay)
+{
+    struct lines lines = make_lines(20000, 1, true);
+    // The last tenth comes first.
+    size_t cut = lines.a_size - lines.a_size / 10;
+    while (lines.a[cut - 1] != '\n')
+        cut++;
+    memcpy(lines.b, lines.a + cut, lines.a_size - cut);
+    memcpy(lines.b + lines.a_size - cut, lines.a, cut);
+    struct patched got = run(lines.a, lines.a_size, lines.b, lines.a_size);
+    cr_expect_leq(got.deleted, lines.a_size - cut);
+    cr_expect_leq(got.count, 4);
+    drop_lines(&lines);
+}
+
+Test(diff, few_long_lines_that_stay_outweigh_many_short_ones_that_moved)
+{
+    enum { LONG = 20, LONG_SIZE = 3000, SHORT = 900 };
+    char *a = malloc(LONG * LONG_SIZE + SHORT * 8 + 1);
+    char *b = malloc(LONG * LONG_SIZE + SHORT * 8 + 1);
+    size_t long_size = LONG * LONG_SIZE;
+    uint64_t random = 6;
+    for (size_t i = 0; i < long_size; i++)
+        a[i] = (char)(i % LONG_SIZE == LONG_SIZE - 1 ? '\n' : 'a' + next_random(&random) % 26);
+    for (size_t i = 0; i < SHORT; i++) {
+        char line[16];
+        snprintf(line, sizeof line, "%07zu", i * 8191);
+        line[7] = '\n';
+        memcpy(a + long_size + i * 8, line, 8);
+    }
+    memcpy(b, a + long_size, SHORT * 8);
+    memcpy(b + SHORT * 8, a, long_size);
+    size_t size = long_size + SHORT * 8;
+    struct patched got = run(a, size, b, size);
+    cr_expect_leq(got.deleted, SHORT * 8, "%llu deleted", (unsigned long long)got.deleted);
+    free(a);
+    free(b);
+}
+
+Test(diff, lines_that_are_equal_anchor_nothing_and_stay_correct)
+{
+    enum { LINES = 30000, LINE = 6 };
+    char *a = malloc(LINE * LINES);
+    char *b = malloc(LINE * LINES);
+    uint64_t random = 7;
+    for (int kinds = 1; kinds <= 3; kinds++) {
+        for (size_t i = 0; i < LINES; i++) {
+            memcpy(a + i * LINE, "equal\n", LINE);
+            memcpy(b + i * LINE, "equal\n", LINE);
+            a[i * LINE] = (char)('a' + next_random(&random) % (uint64_t)kinds);
+            b[i * LINE] = (char)('a' + next_random(&random) % (uint64_t)kinds);
+        }
+        struct patched got = run(a, LINE * LINES, b, LINE * (LINES - 5000));
+        cr_expect_geq(got.deleted, LINE * 5000);
+    }
+    memset(a, '\n', LINE * LINES);
+    memset(b, '\n', LINE * LINES);
+    a[0] = a[LINE * LINES - 1] = 'a';
+    b[0] = b[LINE * LINES - 1] = 'b';
+    struct patched got = run(a, LINE * LINES, b, LINE * LINES / 2);
+    cr_expect_leq(got.deleted, LINE * LINES / 2 + 2);
+    free(a);
+    free(b);
+}
+
+Test(diff, one_giant_line_between_others_stays_correct)
+{
+    struct lines lines = make_lines(10000, 1000, true);
+    for (size_t i = lines.a_size / 10; i < lines.a_size / 10 * 9; i++)
+        lines.a[i] = lines.a[i] == '\n' ? ' ' : lines.a[i];
+    run(lines.a, lines.a_size, lines.b, lines.b_size);
+    run(lines.b, lines.b_size, lines.a, lines.a_size);
+    for (size_t i = 0; i < lines.b_size; i++)
+        lines.b[i] = lines.b[i] == '\n' ? ' ' : lines.b[i];
+    run(lines.a, lines.a_size, lines.b, lines.b_size);
+    drop_lines(&lines);
+}
+
+/// Rearranges, drops, doubles and replaces lines, of which many are equal.
+Test(diff, random_lines_stay_correct)
+{
+    enum { LINES = 3000, LINE = 32 };
+    char *a = malloc(LINES * LINE);
+    char *b = malloc(LINES * LINE * 3);
+    uint64_t random = 9;
+    for (int round = 0; round < 200; round++) {
+        uint64_t kinds = UINT64_C(1) << (next_random(&random) % 16);
+        uint64_t every = 1 + next_random(&random) % 50;
+        size_t starts_at[LINES + 1] = {0};
+        size_t a_size = 0;
+        for (size_t i = 0; i < LINES; i++) {
+            uint64_t kind = next_random(&random) % kinds;
+            a_size += (size_t)snprintf(a + a_size, LINE, "%s%llu\n", kind % 3 ? "\xE2\x82\xAC" : "",
+                                       (unsigned long long)(kind * kind * 77773));
+            starts_at[i + 1] = a_size;
+        }
+        size_t b_size = 0;
+        for (size_t i = 0; i < LINES; i++) {
+            uint64_t dice = next_random(&random) % (every * 4);
+            size_t from = dice == 1 ? next_random(&random) % LINES : i;
+            if (dice == 0)
+                continue;
+            for (int times = dice == 2 ? 2 : 1; times > 0; times--) {
+                memcpy(b + b_size, a + starts_at[from], starts_at[from + 1] - starts_at[from]);
+                b_size += starts_at[from + 1] - starts_at[from];
+            }
+            if (dice == 3)
+                b[b_size - 2] = '-';
+        }
+        run(a, a_size, b, b_size);
+    }
+    free(a);
+    free(b);
+}
+
 /// Notes in `context` the greatest block that was asked for.
 static void *resize_noted(void *context, void *old, size_t old_size, size_t new_size)
 {
@@ -296,25 +486,36 @@ Test(diff, texts_that_are_ascii_are_not_unpacked)
     free(b);
 }
 
-Test(diff, without_memory_there_is_no_edit_at_all)
+/// @return the number of allocations that it takes.
+static int fail_each_allocation(struct span old_text, struct span new_text)
 {
-    const char *old_text = "the quick brown fox jumps over the lazy dog and does it once again";
-    const char *new_text = "a quack brawn fix jimps ever a crazy dig, ind dies at ince agoin, too";
     for (int allocations = 0;; allocations++) {
         int left = allocations;
         struct weft_allocator allocator = {&left, resize_counted};
         struct patched patched = {.answer = WEFT_OK};
-        enum weft_status status =
-            diff_texts(&allocator, (struct span){(const uint8_t *)old_text, strlen(old_text)},
-                       (struct span){(const uint8_t *)new_text, strlen(new_text)}, note, &patched);
+        enum weft_status status = diff_texts(&allocator, old_text, new_text, note, &patched);
         size_t calls = patched.count;
         free(patched.edits);
-        if (status == WEFT_OK) {
-            cr_assert_gt(allocations, 2, "the test meant to fail some allocations");
-            break;
-        }
+        if (status == WEFT_OK)
+            return allocations;
         cr_assert_eq(status, WEFT_NO_MEMORY);
         cr_assert_eq(calls, 0);
+    }
+}
+
+Test(diff, without_memory_there_is_no_edit_at_all)
+{
+    const char *old_text = "the quick brown fox jumps over the lazy dog and does it once again";
+    const char *new_text = "a quack brawn fix jimps ever a crazy dig, ind dies at ince agoin, too";
+    cr_assert_gt(fail_each_allocation((struct span){(const uint8_t *)old_text, strlen(old_text)},
+                                      (struct span){(const uint8_t *)new_text, strlen(new_text)}),
+                 2, "the test meant to fail some allocations");
+    for (int ascii = 0; ascii <= 1; ascii++) {
+        struct lines lines = make_lines(2000, 400, ascii != 0);
+        cr_assert_gt(fail_each_allocation((struct span){(const uint8_t *)lines.a, lines.a_size},
+                                          (struct span){(const uint8_t *)lines.b, lines.b_size}),
+                     5, "the test meant to fail some allocations");
+        drop_lines(&lines);
     }
 }
 
