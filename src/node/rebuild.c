@@ -9,9 +9,9 @@
 
 #define PATIENCE 8U // answers, in about 20 s, until what no peer has is done without
 
-/// An answer has less than it should. @return Whether enough of them had. What failed for reasons
-/// of this node, or was not answered, does not count.
-static bool is_patient_no_more(struct fetch *fetch)
+/// Counts an answer that has less than it should; what failed for reasons of this node, or was not
+/// answered, is none. @return Whether that were enough of them.
+static bool count_lacking(struct fetch *fetch)
 {
     fetch->lacking += fetch->lacking < PATIENCE;
     return fetch->lacking == PATIENCE;
@@ -41,7 +41,7 @@ bool rebuild_take(struct node *node, struct fetch *fetch, const struct peer_mess
     struct weft_epoch here = fetch->doc ? weft_doc_epoch(fetch->doc) : (struct weft_epoch){0};
     int order = weft_epoch_compare(&message->epoch, &here);
     if (fetch->doc && order < 0) {
-        return is_patient_no_more(fetch); // it is behind: another one may have more
+        return count_lacking(fetch); // it is behind: another one may have more
     }
     if ((!fetch->doc || order > 0) && begin(node, fetch, &message->epoch)) {
         return false;
@@ -71,6 +71,18 @@ static enum weft_status read_entry(struct node *node, uint64_t number,
     enum weft_status status =
         node->store->get(node->store, &value, STORE_JOURNAL, record_key_span(&key));
     return status ? status : record_entry_decode(entry_out, value);
+}
+
+/// The i-th entry of a document. @return WEFT_OK, WEFT_STORAGE, or WEFT_NOT_FOUND: there is no
+/// delta to be had of it.
+static enum weft_status read_delta(struct node *node, const struct document *document, uint32_t i,
+                                   struct record_entry *entry_out)
+{
+    enum weft_status status = read_entry(node, document_numbers(document)[i], entry_out);
+    if (status == WEFT_STORAGE) {
+        return WEFT_STORAGE;
+    }
+    return status || entry_out->kind != RECORD_DELTA ? WEFT_NOT_FOUND : WEFT_OK;
 }
 
 /// The greatest epoch that this node ever heard of. @param held_out Whether the journal has
@@ -115,7 +127,7 @@ static bool follow_epoch(struct node *node, struct fetch *fetch, const struct do
     if (weft_epoch_compare(&epoch, &here) <= 0) {
         return true;
     }
-    if (!is_patient_no_more(fetch) || !held) {
+    if (!count_lacking(fetch) || !held) {
         return false;
     }
     if (weft_doc_stats(fetch->doc).atoms > 0 &&
@@ -140,12 +152,11 @@ static bool apply_tail(struct node *node, struct fetch *fetch, const struct docu
         for (uint32_t i = 0; i < document->tail_count; i++) {
             struct weft_apply_result result = {0};
             struct record_entry entry;
-            enum weft_status status = read_entry(node, document_numbers(document)[i], &entry);
+            enum weft_status status = read_delta(node, document, i, &entry);
             if (status == WEFT_STORAGE) {
                 return false;
             }
-            if (status || entry.kind != RECORD_DELTA ||
-                weft_epoch_compare(&entry.epoch, &epoch) != 0) {
+            if (status || weft_epoch_compare(&entry.epoch, &epoch) != 0) {
                 continue;
             }
             if (weft_doc_apply(&result, fetch->doc, WEFT_APPLY_STRICT, entry.delta.data,
@@ -168,11 +179,11 @@ static bool keep_rest(struct node *node, struct fetch *fetch, struct room *room)
     for (uint32_t i = 0; i < document->tail_count; i++) {
         struct weft_apply_result result = {0};
         struct record_entry entry;
-        enum weft_status status = read_entry(node, document_numbers(document)[i], &entry);
+        enum weft_status status = read_delta(node, document, i, &entry);
         if (status == WEFT_STORAGE) {
             return false;
         }
-        if (status || entry.kind != RECORD_DELTA) {
+        if (status) {
             continue;
         }
         bool kept = false;
@@ -194,7 +205,7 @@ static bool replay(struct node *node, struct fetch *fetch, struct room *room)
     bool missing;
     return follow_epoch(node, fetch, room->document) &&
            apply_tail(node, fetch, room->document, &missing) &&
-           (!missing || is_patient_no_more(fetch)) && // another peer may have its causes
+           (!missing || count_lacking(fetch)) && // another peer may have its causes
            keep_rest(node, fetch, room);
 }
 
