@@ -7,7 +7,7 @@
 
 #include "base/endian.h"
 
-// First byte of each atom in the bytes that a chunk's hash is over.
+// What stands for an atom, or for some in a row, in the bytes that a chunk's hash is over.
 enum atom_form {
     ATOM_INSERT_ON = 1,       // right child of the atom before, Lamport time one more
     ATOM_INSERT_RIGHT = 2,    // u64 lamport, u64 parent agent, u64 parent seq
@@ -21,32 +21,90 @@ enum atom_form {
     ATOM_OTHER = 8,           // u8 kind, u64 lamport, u64 atoms, u64 payload size, its hash
 };
 
-enum { ATOM_HEAD_SIZE = 25 };
+enum {
+    ATOM_HEAD_SIZE = 25,
+    ATOM_ROW_SIZE = 3, // u8 form, u16 count: of forms that go on
+    FORMS_SIZE = 512,  // bytes that are gathered before they are hashed
+};
 
 // A chunk that is being hashed.
 struct chunk {
-    struct hash structure;
-    struct hash text;
+    struct hash hash; // over the forms, then the hash of the text
+    uint8_t forms[FORMS_SIZE];
+    uint32_t forms_size;
+    enum atom_form on; // the atoms that go on now
+    uint32_t on_count;
     const struct op *before; // row of the atom before, NULL at the start of the chunk
+    uint32_t start;          // seq
+    struct hash text;        // over that of `block`
+    uint32_t block;          // CHAIN_BLOCKS: none yet
+    uint8_t blocks[CHAIN_BLOCKS][HASH_SIZE];
 };
+
+static uint8_t *forms_room(struct chunk *chunk, uint32_t size)
+{
+    if (size > FORMS_SIZE - chunk->forms_size) {
+        hash_update(&chunk->hash, chunk->forms, chunk->forms_size);
+        chunk->forms_size = 0;
+    }
+    chunk->forms_size += size;
+    return chunk->forms + chunk->forms_size - size;
+}
+
+static void end_row(struct chunk *chunk)
+{
+    if (chunk->on_count == 0)
+        return;
+    uint8_t *bytes = forms_room(chunk, ATOM_ROW_SIZE);
+    bytes[0] = (uint8_t)chunk->on;
+    bytes[1] = (uint8_t)chunk->on_count;
+    bytes[2] = (uint8_t)(chunk->on_count >> 8);
+    chunk->on_count = 0;
+}
 
 static void put_forms(struct chunk *chunk, enum atom_form form, uint32_t count)
 {
-    uint8_t bytes[CHAIN_CHUNK_ATOMS];
-    assert(count <= sizeof bytes);
-    memset(bytes, (int)form, count);
-    hash_update(&chunk->structure, bytes, count);
+    if (chunk->on != form) {
+        end_row(chunk);
+        chunk->on = form;
+    }
+    chunk->on_count += count;
 }
 
 static void put_head(struct chunk *chunk, enum atom_form form, uint64_t lamport,
                      struct weft_id target)
 {
-    uint8_t bytes[ATOM_HEAD_SIZE];
+    end_row(chunk);
+    uint8_t *bytes = forms_room(chunk, ATOM_HEAD_SIZE);
     bytes[0] = (uint8_t)form;
     endian_put_u64(bytes + 1, lamport);
     endian_put_u64(bytes + 9, target.agent);
     endian_put_u64(bytes + 17, target.seq);
-    hash_update(&chunk->structure, bytes, sizeof bytes);
+}
+
+static void end_block(struct chunk *chunk)
+{
+    if (chunk->block < CHAIN_BLOCKS)
+        hash_finish(&chunk->text, chunk->blocks[chunk->block], HASH_SIZE);
+}
+
+// The text of atoms [seq, end), which are elements of one row.
+static void put_text(const struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t seq,
+                     uint32_t end)
+{
+    while (seq < end) {
+        uint32_t block = (seq - chunk->start) / CHAIN_BLOCK_ATOMS;
+        uint32_t block_end = chunk->start + (block + 1) * CHAIN_BLOCK_ATOMS;
+        uint32_t here = (end < block_end ? end : block_end) - seq;
+        if (block != chunk->block) {
+            end_block(chunk);
+            chunk->block = block;
+            hash_init(&chunk->text, HASH_SIZE);
+        }
+        struct span text = text_view(&rga->text, op->iv + (seq - op->seq), here);
+        hash_update(&chunk->text, text.data, text.size);
+        seq += here;
+    }
 }
 
 // Seq that atom `i` of a delete row names.
@@ -80,8 +138,7 @@ static void put_insert(struct rga *rga, struct chunk *chunk, const struct op *op
         on--;
     }
     put_forms(chunk, ATOM_INSERT_ON, on);
-    struct span text = text_view(&rga->text, op->iv + first, end - first);
-    hash_update(&chunk->text, text.data, text.size);
+    put_text(rga, chunk, op, op->seq + first, op->seq + end);
 }
 
 static void put_delete(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t first,
@@ -121,44 +178,72 @@ static void put_other(struct rga *rga, struct chunk *chunk, const struct op *op,
 {
     if (first == 0) {
         struct span payload = oplog_payload(&rga->log, op);
-        uint8_t bytes[2 + 3 * 8 + HASH_SIZE] = {ATOM_OTHER, (uint8_t)op_kind(op)};
+        end_row(chunk);
+        uint8_t *bytes = forms_room(chunk, 2 + 3 * 8 + HASH_SIZE);
         struct hash hash;
+        bytes[0] = ATOM_OTHER;
+        bytes[1] = (uint8_t)op_kind(op);
         endian_put_u64(bytes + 2, op->lamport);
         endian_put_u64(bytes + 10, op_length(op));
         endian_put_u64(bytes + 18, payload.size);
         hash_init(&hash, HASH_SIZE);
         hash_update(&hash, payload.data, payload.size);
         hash_finish(&hash, bytes + 26, HASH_SIZE);
-        hash_update(&chunk->structure, bytes, sizeof bytes);
         first++;
     }
     put_forms(chunk, ATOM_OTHER_ON, end - first);
 }
 
+static void put_row(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t first,
+                    uint32_t end)
+{
+    if (op_kind(op) == WEFT_RUN_INSERT)
+        put_insert(rga, chunk, op, first, end);
+    else if (op_kind(op) == WEFT_RUN_DELETE)
+        put_delete(rga, chunk, op, first, end);
+    else if (op_kind(op) == WEFT_RUN_UNDELETE)
+        put_undelete(rga, chunk, op, first, end);
+    else
+        put_other(rga, chunk, op, first, end);
+    chunk->before = op;
+}
+
+// The hash of the text: over those of its blocks; 32 zero bytes stand for no text.
+static void hash_text(struct chunk *chunk, uint8_t *out)
+{
+    memset(out, 0, HASH_SIZE);
+    if (chunk->block == CHAIN_BLOCKS)
+        return;
+    end_block(chunk);
+    hash_init(&chunk->text, HASH_SIZE);
+    hash_update(&chunk->text, chunk->blocks, sizeof chunk->blocks);
+    hash_finish(&chunk->text, out, HASH_SIZE);
+}
+
 // Hash of the agent's atoms [seq, end), which are one chunk or the start of one.
 static void hash_chunk(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t end, uint8_t *out)
 {
-    struct chunk chunk = {.before = NULL};
+    struct chunk chunk; // its large parts are written before they are read
     uint8_t text[HASH_SIZE];
-    hash_init(&chunk.structure, HASH_SIZE);
-    hash_init(&chunk.text, HASH_SIZE);
+    hash_init(&chunk.hash, HASH_SIZE);
+    chunk.forms_size = 0;
+    chunk.on = 0;
+    chunk.on_count = 0;
+    chunk.before = NULL;
+    chunk.start = seq;
+    chunk.block = CHAIN_BLOCKS;
+    memset(chunk.blocks, 0, sizeof chunk.blocks);
     while (seq < end) {
         const struct op *op = oplog_at(&rga->log, oplog_find(&rga->log, agent, seq));
         uint32_t row_end = op_seq_end(op) < end ? op_seq_end(op) : end;
-        if (op_kind(op) == WEFT_RUN_INSERT)
-            put_insert(rga, &chunk, op, seq - op->seq, row_end - op->seq);
-        else if (op_kind(op) == WEFT_RUN_DELETE)
-            put_delete(rga, &chunk, op, seq - op->seq, row_end - op->seq);
-        else if (op_kind(op) == WEFT_RUN_UNDELETE)
-            put_undelete(rga, &chunk, op, seq - op->seq, row_end - op->seq);
-        else
-            put_other(rga, &chunk, op, seq - op->seq, row_end - op->seq);
-        chunk.before = op;
+        put_row(rga, &chunk, op, seq - op->seq, row_end - op->seq);
         seq = row_end;
     }
-    hash_finish(&chunk.text, text, sizeof text);
-    hash_update(&chunk.structure, text, sizeof text);
-    hash_finish(&chunk.structure, out, HASH_SIZE);
+    end_row(&chunk);
+    hash_update(&chunk.hash, chunk.forms, chunk.forms_size);
+    hash_text(&chunk, text);
+    hash_update(&chunk.hash, text, sizeof text);
+    hash_finish(&chunk.hash, out, HASH_SIZE);
 }
 
 // out = H(chain, hash of [seq, end)).

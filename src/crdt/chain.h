@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Chains: for each agent a hash over its atoms, the same however runs were cut; and the digest of
-// the document. docs/crdt.md, *Chains*, is the normative text.
+// the document. docs/delta-format.md, *Chains and the digest*, is the normative text.
 //
 //   atoms       0 ......... 1023 | 1024 ...... 2047 | 2048 .. next
 //   chunk           chunk 0      |     chunk 1      |   the rest
@@ -12,7 +12,11 @@
 
 #include "crdt/rga.h"
 
-enum { CHAIN_CHUNK_ATOMS = 1024 };
+enum {
+    CHAIN_CHUNK_ATOMS = 1024,
+    CHAIN_BLOCK_ATOMS = 128, // whose text is hashed by itself
+    CHAIN_BLOCKS = CHAIN_CHUNK_ATOMS / CHAIN_BLOCK_ATOMS,
+};
 
 /// What was computed for one agent.
 struct chain {
