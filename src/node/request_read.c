@@ -36,6 +36,25 @@ static void respond_json(struct node *node, struct request_id id, uint16_t statu
 // ------------------------------------------------------------------------------------- one
 // document
 
+/// The version vector in hex; with '@' and the epoch when that is not the first one, so that it
+/// means nothing else after the document was deleted.
+static void put_version(struct json *json, const struct weft_epoch *epoch, struct span vector)
+{
+    static const char digits[] = "0123456789abcdef";
+    static const struct weft_epoch first = {0};
+    char hex[2 * WIRE_EPOCH_SIZE + 1];
+    json_raw(json, "\"");
+    for (size_t i = 0; i < vector.size; i++) {
+        json_raw(json, (char[]){digits[vector.data[i] >> 4], digits[vector.data[i] & 15], '\0'});
+    }
+    if (weft_epoch_compare(epoch, &first) != 0) {
+        epoch_hex(hex, epoch);
+        json_raw(json, "@");
+        json_raw(json, hex);
+    }
+    json_raw(json, "\"");
+}
+
 static bool put_state(struct node *node, struct json *json, struct room *room,
                       struct weft_digest *digest_out)
 {
@@ -54,7 +73,7 @@ static bool put_state(struct node *node, struct json *json, struct room *room,
     json_name(json, "digest");
     json_hex(json, digest_out->bytes, sizeof digest_out->bytes);
     json_name(json, "version");
-    json_hex(json, node->version.data, node->version.size);
+    put_version(json, &room->head.epoch, span_of_buffer(&node->version));
     json_name(json, "length");
     json_u64(json, stats.length);
     json_name(json, "bytes");

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: MIT
 """weft log, show, diff and blame: what a document was, by network and from a directory."""
 import json
+import os
+import pty
+import subprocess
 
 from support.client import Editor
-from support.cluster import Cluster, Failed, weft
+from support.cluster import BINARY, Cluster, Failed, environment, weft
 from support.tap import run
 
 NAME = "paper"
@@ -158,4 +161,101 @@ def bad_versions():
         expect(weft("show", node.url, "none", check=False).returncode, 1, "exit code without the document")
 
 
-run(the_past_is_told, versions_in_the_log, a_readable_difference, bad_versions)
+def on_a_terminal(*arguments, **env):
+    """What a command writes to a terminal."""
+    own, its = pty.openpty()
+    env = environment(TERM="xterm", ASAN_OPTIONS="detect_leaks=0", **env)
+    with subprocess.Popen([BINARY, *arguments], stdout=its, env=env) as process:
+        os.close(its)
+        got = b""
+        while True:
+            try:
+                piece = os.read(own, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not piece:
+                break
+            got += piece
+        process.wait()
+    os.close(own)
+    return got.decode().replace("\r\n", "\n")
+
+
+def half_versions():
+    """a version without what its edits build on is refused: nobody ever was there"""
+    with Cluster(1) as cluster:
+        cluster.start()
+        node = cluster[0]
+        first = Editor(NAME).connect(node.address)
+        second = Editor(NAME).connect(node.address)
+        first.insert(0, "one ")
+        first.wait_acked()
+        second.wait(lambda: second.replica.text() == "one ", 10, "the first words")
+        second.insert(4, "two")
+        second.wait_acked()
+        first.wait(lambda: first.replica.text() == "one two", 10, "the second words")
+        first.insert(0, "zero ")  # names nothing of the second, but was made after it
+        first.wait_acked()
+        one, two = f"{first.agent:016x}", f"{second.agent:016x}"
+        for whole, text in ((f"{one}:2", "on"), (f"{one}:4,{two}:1", "one t"), (f"{one}:9,{two}:3", "zero one two"),
+                            ("", "")):
+            expect(weft("show", node.url, NAME, "--at", whole).stdout.decode(), text, f"at {whole}")
+        for half, lacks in ((f"{two}:3", f"{one}:3"), (f"{one}:9", f"{two}:0"), (f"{one}:5,{two}:1", f"{two}:1"),
+                            (f"{one}:2,{two}:1", f"{one}:3")):
+            result = weft("show", node.url, NAME, "--at", half, check=False)
+            words = result.stderr.decode()
+            if result.returncode != 4 or "never was" not in words or lacks not in words or result.stdout:
+                raise Failed(f"{half}: exit {result.returncode}: {words!r} {result.stdout!r}")
+
+
+def both_spellings():
+    """a version is taken as the HTTP API says it too; of a document that was deleted it names the epoch"""
+    with Cluster(1) as cluster:
+        cluster.start()
+        node = cluster[0]
+        said = []
+        for life in ("the first life\n", "the second life\n"):
+            weft("put", node.url, NAME, stdin=life.encode())
+            versions = dump_version(node.url), node.digest(NAME)["version"]
+            said.append(versions)
+            weft("put", node.url, NAME, stdin=b"changed\n")
+            for version in versions:
+                expect(weft("show", node.url, NAME, "--at", version).stdout.decode(), life, f"at {version}")
+            node.request("DELETE", node.document(NAME))
+        weft("put", node.url, NAME, stdin=b"the third life\n" * 9)
+        for number, versions in enumerate(said):
+            for version in versions:
+                expect("@" in version, number > 0, f"that {version} names an epoch")
+                result = weft("show", node.url, NAME, "--at", version, check=False)
+                words = result.stderr.decode()
+                if result.returncode != 4 or "deleted or rebuilt since" not in words or result.stdout:
+                    raise Failed(f"{version}: exit {result.returncode}: {words!r} {result.stdout!r}")
+        expect(weft("show", node.url, NAME, "--at", "").stdout, b"", "nothing, in any epoch")
+
+
+def tables_on_a_terminal():
+    """on a terminal log, blame and dump are tables with headings, and a difference goes by words"""
+    with Cluster(1) as cluster:
+        cluster.start()
+        node = cluster[0]
+        weft("put", node.url, NAME, stdin=b"a brave old world\n")
+        before = dump_version(node.url)
+        weft("put", node.url, NAME, stdin=b"a grave new world\n")
+        for command, heads in ((("log",), ["lamport", "id", "kind"]), (("blame",), ["index", "length", "id"]),
+                               (("dump", "--runs"), ["lamport", "id", "kind"])):
+            lines = on_a_terminal(command[0], node.url, NAME, *command[1:], NO_COLOR="1").splitlines()
+            table = lines[lines.index("") + 1:] if "" in lines else lines
+            if not all(head in table[0].split() for head in heads):
+                raise Failed(f"{command}: no heading in {table[0]!r}")
+            column = table[0].index(" id") + 1
+            expect({line[column - 1] for line in table}, {" "}, f"{command}: an aligned column")
+            expect("\t" in "".join(table), False, f"{command}: tabs")
+        plain = on_a_terminal("diff", node.url, NAME, "--from", before, NO_COLOR="1")
+        expect(plain, "@@ line 1, now 1 @@\na [-brave old-]{+grave new+} world\n", "a difference by words")
+        coloured = on_a_terminal("diff", node.url, NAME, "--from", before)
+        expect(coloured, "\x1b[36m@@ line 1, now 1 @@\x1b[0m\n"
+               "a \x1b[31mbrave old\x1b[0m\x1b[32mgrave new\x1b[0m world\n", "and in colours")
+
+
+run(half_versions, both_spellings, tables_on_a_terminal, the_past_is_told,
+    versions_in_the_log, a_readable_difference, bad_versions)

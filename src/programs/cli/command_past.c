@@ -6,54 +6,13 @@
 #include <string.h>
 
 #include <weft/history.h>
-#include <weft/version.h>
 
+#include "codec/wire.h"
 #include "programs/cli/diff_text.h"
 #include "programs/cli/ids.h"
-#include "programs/cli/output.h"
 #include "programs/cli/place.h"
-
-#define EXCERPT 60
-#define VERSION_HELP                                                                               \
-    "VERSION is AGENT:NEXT,AGENT:NEXT..., as weft dump and weft log --versions say."
-
-// --------------------------------------------------------------------------------------- versions
-
-/// What of a version is not in the document.
-struct beyond {
-    const struct weft_doc *doc;
-    const char *name;
-    bool found;
-};
-
-static bool say_beyond(void *context, uint64_t agent, uint64_t next)
-{
-    struct beyond *beyond = context;
-    uint64_t have = weft_doc_next_seq(beyond->doc, agent);
-    beyond->found = next > have;
-    if (beyond->found)
-        complain(EXIT_REFUSED,
-                 "document \"%s\" has %" PRIu64 " operations of %016" PRIx64 ", not %" PRIu64,
-                 beyond->name, have, agent, next);
-    return !beyond->found;
-}
-
-/// The version that an option names, or that of now. @return EXIT_FINE, or another after saying
-/// why.
-static int read_version(struct weft_buffer *out, const struct arguments *arguments,
-                        const char *option, const struct weft_doc *doc)
-{
-    const char *text = arguments_value(arguments, option);
-    struct beyond beyond = {.doc = doc, .name = arguments_word(arguments, 1)};
-    enum weft_status status = text != NULL ? version_parse(out, text) : weft_doc_version(out, doc);
-    if (status == WEFT_MALFORMED)
-        return complain(EXIT_USAGE, "--%s \"%.80s\" is no version; " VERSION_HELP, option, text);
-    if (status == WEFT_OK)
-        status = weft_version_visit(out->data, out->size, say_beyond, &beyond);
-    if (status != WEFT_OK)
-        return complain(EXIT_REFUSED, "%s", weft_status_text(status));
-    return beyond.found ? EXIT_REFUSED : EXIT_FINE;
-}
+#include "programs/cli/runs.h"
+#include "programs/cli/versions.h"
 
 /// What of a document a command looks at.
 struct look {
@@ -69,7 +28,9 @@ static int look_open(struct look *look, const struct arguments *arguments, const
     *look = (struct look){.arguments = arguments, .name = arguments_word(arguments, 1)};
     weft_buffer_init(&look->version, NULL);
     int code = place_fetch(&look->doc, arguments);
-    return code == EXIT_FINE ? read_version(&look->version, arguments, option, look->doc) : code;
+    return code == EXIT_FINE ? version_read(&look->version, look->doc, look->name, option,
+                                            arguments_value(arguments, option))
+                             : code;
 }
 
 static void look_close(struct look *look)
@@ -88,26 +49,23 @@ static int judge(int code, enum weft_status status)
 
 // ------------------------------------------------------------------------------------------- show
 
-static bool add_next(void *context, uint64_t agent, uint64_t next)
-{
-    char text[ID_BYTES];
-    snprintf(text, sizeof(text), "%016" PRIx64, agent);
-    return json_object_set_new(context, text, json_integer((json_int_t)next)) == 0;
-}
-
 static json_t *text_json(const struct look *look, const struct weft_buffer *text)
 {
     uint64_t length = 0;
-    json_t *version = json_object();
-    if (version == NULL ||
-        weft_version_visit(look->version.data, look->version.size, add_next, version) != WEFT_OK ||
-        weft_doc_length_at(&length, look->doc, WEFT_SCALARS, look->version.data,
-                           look->version.size) != WEFT_OK) {
+    struct weft_epoch epoch = weft_doc_epoch(look->doc);
+    uint8_t epoch_bytes[WIRE_EPOCH_SIZE];
+    char epoch_text[HEX_EPOCH_BYTES];
+    wire_epoch_encode(epoch_bytes, &epoch);
+    hex_format(epoch_text, epoch_bytes, sizeof(epoch_bytes));
+    json_t *version = version_json(span_of_buffer(&look->version));
+    if (version == NULL || weft_doc_length_at(&length, look->doc, WEFT_SCALARS, look->version.data,
+                                              look->version.size) != WEFT_OK) {
         json_decref(version);
         return NULL;
     }
-    return json_pack("{s:s, s:o, s:I, s:o}", "document", look->name, "version", version, "length",
-                     (json_int_t)length, "text", output_text(span_of_buffer(text)));
+    return json_pack("{s:s, s:s, s:o, s:I, s:o}", "document", look->name, "epoch", epoch_text,
+                     "version", version, "length", (json_int_t)length, "text",
+                     output_text(span_of_buffer(text)));
 }
 
 static int run_show(const struct arguments *arguments)
@@ -136,10 +94,7 @@ const struct command show_command = {
     .name = "show",
     .arguments = "URL|DIR DOC [--at VERSION]",
     .summary = "Writes a document's text as it was at a version.",
-    .details = VERSION_HELP
-    "\nNEXT is how many operations of an AGENT are in it. Deleting a document begins another "
-    "epoch, in which the same agents count from 0 again: a version from before means nothing "
-    "then.",
+    .details = VERSION_HELP "\nNEXT is how many operations of an AGENT are in it.",
     .options = show_options,
     .examples = {"weft show http://127.0.0.1:9338 notes --at 4817eb1d899ef435:12",
                  "weft show ./data notes -o json"},
@@ -153,7 +108,6 @@ const struct command show_command = {
 
 struct blame {
     struct output output;
-    bool table;
     struct span text; // not shown yet
     uint64_t index;
 };
@@ -164,15 +118,11 @@ static bool show_run(void *context, const struct weft_blame_run *run)
     char id[ID_BYTES];
     struct span text = {blame->text.data, (size_t)run->units};
     id_format(id, run->id);
-    if (blame->table) {
-        printf("%" PRIu64 "\t%" PRIu64 "\t%s\t", blame->index, run->length, id);
-        print_excerpt(text.data, text.size, EXCERPT);
-        printf("\n");
-    } else {
-        output_row(&blame->output,
-                   json_pack("{s:I, s:I, s:s, s:o}", "index", (json_int_t)blame->index, "length",
-                             (json_int_t)run->length, "id", id, "text", output_text(text)));
-    }
+    json_t *shown = blame->output.format == FORMAT_TABLE ? output_excerpt(text, EXCERPT_WIDTH)
+                                                         : output_text(text);
+    output_row(&blame->output,
+               json_pack("{s:I, s:I, s:s, s:o}", "index", (json_int_t)blame->index, "length",
+                         (json_int_t)run->length, "id", id, "text", shown));
     blame->index += run->length;
     blame->text.data += text.size;
     blame->text.size -= text.size;
@@ -181,14 +131,13 @@ static bool show_run(void *context, const struct weft_blame_run *run)
 
 static int blame(const struct look *look, const struct weft_buffer *text)
 {
-    struct blame blame = {.table = look->arguments->format == FORMAT_TABLE,
-                          .text = span_of_buffer(text)};
-    if (!blame.table)
-        output_begin(&blame.output, look->arguments, NULL);
+    static const char *const columns[] = {"index", "length", "id", "text", NULL};
+    struct blame blame = {.text = span_of_buffer(text)};
+    output_begin(&blame.output, look->arguments, columns);
     int code =
         judge(EXIT_FINE, weft_doc_visit_blame_at(look->doc, look->version.data, look->version.size,
                                                  WEFT_UTF8, 0, text->size, show_run, &blame));
-    int end = blame.table ? EXIT_FINE : output_end(&blame.output);
+    int end = output_end(&blame.output);
     return code != EXIT_FINE ? code : end;
 }
 
@@ -255,7 +204,9 @@ static int diff(const struct look *look, const struct weft_buffer *after)
 {
     struct diff diff = {.table = look->arguments->format == FORMAT_TABLE};
     if (diff.table)
-        diff_text_init(&diff.text);
+        diff_text_init(&diff.text,
+                       (struct diff_style){.words = output_for_people(look->arguments),
+                                           .colour = *output_colour(COLOUR_NONE) != '\0'});
     else
         output_begin(&diff.output, look->arguments, NULL);
     int code = judge(EXIT_FINE, weft_doc_visit_diff(look->doc, WEFT_SCALARS, look->version.data,
@@ -280,7 +231,7 @@ static int run_diff(const struct arguments *arguments)
     weft_buffer_init(&after, NULL);
     int code = look_open(&look, arguments, "from");
     if (code == EXIT_FINE)
-        code = read_version(&after, arguments, "to", look.doc);
+        code = version_read(&after, look.doc, look.name, "to", arguments_value(arguments, "to"));
     if (code == EXIT_FINE)
         code = diff(&look, &after);
     weft_buffer_finish(&after);
@@ -299,8 +250,9 @@ const struct command diff_command = {
     .arguments = "URL|DIR DOC --from VERSION [--to VERSION]",
     .summary = "Shows what came and went between two versions of a document.",
     .details =
-        "Lines that changed, [-what went-] and {+what came+} in them; exit code 1 when there "
-        "are any. Texts may hold such marks themselves: -o ndjson is exact.\n" VERSION_HELP,
+        "Lines that changed, [-what went-] and {+what came+} in them, on a terminal by words "
+        "and in colours; exit code 1 when there are any. Texts may hold such marks themselves: "
+        "-o ndjson is exact.\n" VERSION_HELP,
     .options = diff_options,
     .examples = {"weft diff http://127.0.0.1:9338 notes --from 4817eb1d899ef435:12",
                  "weft diff ./data notes --from '' -o ndjson"},

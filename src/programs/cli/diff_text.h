@@ -6,6 +6,8 @@
 //   a line as it was
 //   the [-old-]{+new+} word
 //
+// By words, a word that changed is shown whole, and words that changed side by side as one: what
+// went, then what came. Else each character is marked by itself, in document order.
 // May include: base/bytes.h, weft/.
 #ifndef WEFT_PROGRAMS_CLI_DIFF_TEXT_H
 #define WEFT_PROGRAMS_CLI_DIFF_TEXT_H
@@ -13,6 +15,19 @@
 #include <stdbool.h>
 
 #include <weft/history.h>
+
+/// How a difference is shown.
+struct diff_style {
+    bool words;  // by words
+    bool colour; // in place of the marks
+};
+
+/// What of a line is not written yet, by words: texts before and after.
+struct diff_word {
+    struct weft_buffer before;
+    struct weft_buffer after;
+    bool changed;
+};
 
 enum { DIFF_CONTEXT = 3 }; // lines before and after a changed one
 
@@ -24,6 +39,10 @@ struct diff_line {
 };
 
 struct diff_text {
+    struct diff_style style;
+    struct diff_word group;                   // changed words side by side
+    struct weft_buffer gap;                   // the space behind them
+    struct diff_word word;                    // that was begun
     struct diff_line lines[DIFF_CONTEXT + 1]; // the last that were not shown, then the one begun
     uint32_t count;                           // before the one begun
     uint32_t more;                            // lines to show, though unchanged
@@ -35,7 +54,7 @@ struct diff_text {
     bool failed;              // for want of memory
 };
 
-void diff_text_init(struct diff_text *diff);
+void diff_text_init(struct diff_text *diff, struct diff_style style);
 /// Prints on stdout what can be. @return false when memory ran out.
 bool diff_text_span(struct diff_text *diff, const struct weft_diff_span *span);
 /// Prints the last line, if need be. @return false when memory had run out.

@@ -7,34 +7,39 @@
 #include <unistd.h>
 
 #define COLUMNS_MAX 16
-#define CELL_BYTES 512
+#define SCRATCH_BYTES 64
+
+bool output_for_people(const struct arguments *arguments)
+{
+    return arguments->format == FORMAT_TABLE &&
+           (arguments->format_given || isatty(STDOUT_FILENO) == 1);
+}
+
+const char *output_colour(enum output_colour colour)
+{
+    static const char *const codes[] = {"\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[36m"};
+    static int coloured = -1;
+    if (coloured < 0) {
+        const char *refused = getenv("NO_COLOR");
+        const char *terminal = getenv("TERM");
+        coloured = isatty(STDOUT_FILENO) == 1 && (refused == NULL || *refused == '\0') &&
+                   (terminal == NULL || strcmp(terminal, "dumb") != 0);
+    }
+    return coloured ? codes[colour] : "";
+}
 
 void output_begin(struct output *output, const struct arguments *arguments,
                   const char *const *columns)
 {
     memset(output, 0, sizeof(*output));
     output->format = arguments->format;
-    output->aligned = arguments->format_given || isatty(STDOUT_FILENO) == 1;
+    output->aligned = output_for_people(arguments);
     output->columns = columns;
-    if (output->format != FORMAT_NDJSON) {
+    output->streams =
+        output->format == FORMAT_NDJSON || (output->format == FORMAT_TABLE && !output->aligned);
+    if (!output->streams) {
         output->rows = json_array();
         output->failed = output->rows == NULL;
-    }
-}
-
-void output_row(struct output *output, json_t *row)
-{
-    if (row == NULL || output->failed) {
-        output->failed = true;
-        json_decref(row);
-        return;
-    }
-    if (output->format == FORMAT_NDJSON) {
-        output->failed = json_dumpf(row, stdout, JSON_COMPACT) != 0;
-        putchar('\n');
-        json_decref(row);
-    } else if (json_array_append_new(output->rows, row) != 0) {
-        output->failed = true;
     }
 }
 
@@ -69,34 +74,24 @@ void print_tame_text(struct span text)
     }
 }
 
-/// A value as a cell: one line.
-static void format_cell(char *cell_out, const json_t *value)
+/// A value as a cell: one line. @param scratch Where a number is written.
+static const char *cell_of(char scratch[SCRATCH_BYTES], const json_t *value)
 {
     switch (value != NULL ? json_typeof(value) : JSON_NULL) {
     case JSON_STRING:
-        snprintf(cell_out, CELL_BYTES, "%s", json_string_value(value));
-        break;
+        return json_string_value(value);
     case JSON_INTEGER:
-        snprintf(cell_out, CELL_BYTES, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        break;
+        snprintf(scratch, SCRATCH_BYTES, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        return scratch;
     case JSON_REAL:
-        snprintf(cell_out, CELL_BYTES, "%.1f", json_real_value(value));
-        break;
+        snprintf(scratch, SCRATCH_BYTES, "%.1f", json_real_value(value));
+        return scratch;
     case JSON_TRUE:
     case JSON_FALSE:
-        snprintf(cell_out, CELL_BYTES, "%s", json_is_true(value) ? "yes" : "no");
-        break;
+        return json_is_true(value) ? "yes" : "no";
     default:
-        snprintf(cell_out, CELL_BYTES, "-");
-        break;
+        return "-";
     }
-    char *to = cell_out;
-    for (const char *at = cell_out; *at != '\0'; at++) {
-        bool two = is_c1((const uint8_t *)at);
-        *to++ = tame(at);
-        at += two;
-    }
-    *to = '\0';
 }
 
 /// Characters that a cell takes on a terminal, near enough: one for each scalar.
@@ -110,7 +105,7 @@ static size_t cell_width(const char *cell)
 
 static void print_cell(const char *cell, size_t width, bool last, bool aligned)
 {
-    fputs(cell, stdout);
+    print_tame(cell);
     if (last)
         putchar('\n');
     else if (!aligned)
@@ -119,34 +114,72 @@ static void print_cell(const char *cell, size_t width, bool last, bool aligned)
         putchar(' ');
 }
 
+static void print_row(const struct output *output, const json_t *row, const size_t *widths)
+{
+    char scratch[SCRATCH_BYTES];
+    for (size_t c = 0; output->columns[c] != NULL && c < COLUMNS_MAX; c++) {
+        bool last = output->columns[c + 1] == NULL || c + 1 == COLUMNS_MAX;
+        print_cell(cell_of(scratch, json_object_get(row, output->columns[c])), widths[c], last,
+                   output->aligned);
+    }
+}
+
+void output_row(struct output *output, json_t *row)
+{
+    if (row == NULL || output->failed) {
+        output->failed = true;
+        json_decref(row);
+        return;
+    }
+    if (output->format == FORMAT_NDJSON) {
+        output->failed = json_dumpf(row, stdout, JSON_COMPACT) != 0;
+        putchar('\n');
+        json_decref(row);
+    } else if (output->streams) {
+        static const size_t no_widths[COLUMNS_MAX];
+        print_row(output, row, no_widths);
+        json_decref(row);
+    } else if (json_array_append_new(output->rows, row) != 0) {
+        output->failed = true;
+    }
+}
+
+static void print_heading(const struct output *output, const size_t *widths)
+{
+    const char *bold = output_colour(COLOUR_HEADING);
+    fputs(bold, stdout);
+    for (size_t c = 0; output->columns[c] != NULL && c < COLUMNS_MAX; c++) {
+        bool last = output->columns[c + 1] == NULL || c + 1 == COLUMNS_MAX;
+        if (last)
+            printf("%s%s\n", output->columns[c], *bold != '\0' ? output_colour(COLOUR_NONE) : "");
+        else
+            print_cell(output->columns[c], widths[c], false, true);
+    }
+}
+
+/// Aligned, with a head: all rows are there.
 static void print_table(const struct output *output)
 {
     size_t widths[COLUMNS_MAX] = {0};
-    size_t count = 0;
-    bool aligned = output->aligned;
-    char cell[CELL_BYTES];
-    for (; output->columns[count] != NULL && count < COLUMNS_MAX; count++)
-        widths[count] = strlen(output->columns[count]);
+    char scratch[SCRATCH_BYTES];
     size_t rows = json_array_size(output->rows);
-    for (size_t r = 0; aligned && r < rows; r++) {
-        for (size_t c = 0; c < count; c++) {
-            format_cell(cell, json_object_get(json_array_get(output->rows, r), output->columns[c]));
-            widths[c] = cell_width(cell) > widths[c] ? cell_width(cell) : widths[c];
+    for (size_t c = 0; output->columns[c] != NULL && c < COLUMNS_MAX; c++) {
+        const char *key = output->columns[c];
+        widths[c] = strlen(key);
+        for (size_t r = 0; r < rows; r++) {
+            const json_t *row = json_array_get(output->rows, r);
+            size_t width = cell_width(cell_of(scratch, json_object_get(row, key)));
+            widths[c] = width > widths[c] ? width : widths[c];
         }
     }
-    for (size_t c = 0; aligned && c < count; c++)
-        print_cell(output->columns[c], widths[c], c + 1 == count, true);
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t c = 0; c < count; c++) {
-            format_cell(cell, json_object_get(json_array_get(output->rows, r), output->columns[c]));
-            print_cell(cell, widths[c], c + 1 == count, aligned);
-        }
-    }
+    print_heading(output, widths);
+    for (size_t r = 0; r < rows; r++)
+        print_row(output, json_array_get(output->rows, r), widths);
 }
 
 int output_end(struct output *output)
 {
-    if (!output->failed && output->format == FORMAT_TABLE)
+    if (!output->failed && output->format == FORMAT_TABLE && !output->streams)
         print_table(output);
     if (!output->failed && output->format == FORMAT_JSON) {
         output->failed = json_dumpf(output->rows, stdout, JSON_INDENT(2)) != 0;
@@ -161,7 +194,7 @@ int output_end(struct output *output)
 
 int output_object(const struct arguments *arguments, json_t *object)
 {
-    char cell[CELL_BYTES];
+    char scratch[SCRATCH_BYTES];
     const char *key;
     json_t *value;
     if (object == NULL)
@@ -175,8 +208,9 @@ int output_object(const struct arguments *arguments, json_t *object)
         }
         json_object_foreach(object, key, value)
         {
-            format_cell(cell, value);
-            printf("%-*s %s\n", width, key, cell);
+            printf("%-*s ", width, key);
+            print_tame(cell_of(scratch, value));
+            putchar('\n');
         }
     } else {
         bool failed =
@@ -210,29 +244,60 @@ json_t *output_text(struct span text)
     return string;
 }
 
+/// Appends one scalar of a text as it is shown in an excerpt. @return how many bytes it has.
+static size_t excerpt_scalar(struct weft_buffer *out, const uint8_t *text, size_t size,
+                             enum weft_status *status)
+{
+    char escaped[8];
+    size_t taken = 1;
+    uint8_t byte = text[0];
+    if (byte == '\n' || byte == '\t')
+        snprintf(escaped, sizeof(escaped), "\\%c", byte == '\n' ? 'n' : 't');
+    else if (byte == '"' || byte == '\\')
+        snprintf(escaped, sizeof(escaped), "\\%c", byte);
+    else if (byte < 32 || byte == 127)
+        snprintf(escaped, sizeof(escaped), "\\x%02x", byte);
+    else if (size > 1 && is_c1(text)) {
+        snprintf(escaped, sizeof(escaped), "\\x%02x", text[1]);
+        taken = 2;
+    } else {
+        while (byte >= 0xc0 && taken < size && (text[taken] & 0xc0) == 0x80)
+            taken++;
+        *status = *status == WEFT_OK ? weft_buffer_append(out, text, taken) : *status;
+        return taken;
+    }
+    *status = *status == WEFT_OK ? weft_buffer_append(out, escaped, strlen(escaped)) : *status;
+    return taken;
+}
+
+enum weft_status excerpt_append(struct weft_buffer *out, struct span text, size_t width)
+{
+    enum weft_status status = weft_buffer_append(out, "\"", 1);
+    size_t at = 0;
+    for (size_t shown = 0; at < text.size && shown < width; shown++)
+        at += excerpt_scalar(out, text.data + at, text.size - at, &status);
+    const char *end = at < text.size ? "\"..." : "\"";
+    return status == WEFT_OK ? weft_buffer_append(out, end, strlen(end)) : status;
+}
+
+json_t *output_excerpt(struct span text, size_t width)
+{
+    struct weft_buffer excerpt;
+    json_t *string = NULL;
+    weft_buffer_init(&excerpt, NULL);
+    if (excerpt_append(&excerpt, text, width) == WEFT_OK)
+        string = output_text(span_of_buffer(&excerpt));
+    weft_buffer_finish(&excerpt);
+    return string;
+}
+
 void print_excerpt(const uint8_t *text, size_t size, size_t width)
 {
-    putchar('"');
-    size_t at = 0;
-    for (size_t shown = 0; at < size && shown < width; shown++) {
-        uint8_t byte = text[at];
-        if (byte == '\n')
-            fputs("\\n", stdout);
-        else if (byte == '\t')
-            fputs("\\t", stdout);
-        else if (byte == '"' || byte == '\\')
-            printf("\\%c", byte);
-        else if (byte < 32 || byte == 127)
-            printf("\\x%02x", byte);
-        else if (at + 1 < size && is_c1(text + at))
-            printf("\\x%02x", text[++at]);
-        else
-            putchar(byte);
-        at++;
-        while (byte >= 0xc0 && at < size && (text[at] & 0xc0) == 0x80)
-            putchar(text[at++]);
-    }
-    fputs(at < size ? "\"..." : "\"", stdout);
+    struct weft_buffer excerpt;
+    weft_buffer_init(&excerpt, NULL);
+    if (excerpt_append(&excerpt, (struct span){text, size}, width) == WEFT_OK)
+        print_text(&excerpt);
+    weft_buffer_finish(&excerpt);
 }
 
 void hex_format(char *text_out, const uint8_t *bytes, size_t size)

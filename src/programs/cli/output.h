@@ -25,9 +25,17 @@ struct output {
     enum output_format format;
     const char *const *columns; // keys of a row that the table shows, in order; ends with NULL
     bool aligned;               // with a head
-    json_t *rows;               // of a table or an array, until the end
+    bool streams;               // rows are written as they come
+    json_t *rows;               // else: of a table or an array, until the end
     bool failed;
 };
+
+/// Whether a table is for people: on a terminal, or asked for by name.
+bool output_for_people(const struct arguments *arguments);
+
+enum output_colour { COLOUR_NONE, COLOUR_HEADING, COLOUR_DELETED, COLOUR_INSERTED, COLOUR_WHERE };
+/// What begins a colour on the terminal; nothing when stdout is none, or NO_COLOR is set. Static.
+const char *output_colour(enum output_colour colour);
 
 void output_begin(struct output *output, const struct arguments *arguments,
                   const char *const *columns);
@@ -47,7 +55,11 @@ void print_tame_text(struct span text);
 json_t *output_text(struct span text);
 /// A document's text as it is, on stdout; may be empty.
 void print_text(const struct weft_buffer *text);
-/// Text in one line for people: control characters escaped, cut to `width` characters with dots.
+/// Text in one line for people, in quotes: control characters escaped, cut to `width` characters
+/// with dots.
+WEFT_MUST_USE enum weft_status excerpt_append(struct weft_buffer *out, struct span text,
+                                              size_t width);
+json_t *output_excerpt(struct span text, size_t width);
 void print_excerpt(const uint8_t *text, size_t size, size_t width);
 /// Hexadecimal digits and a NUL.
 void hex_format(char *text_out, const uint8_t *bytes, size_t size);
