@@ -6,6 +6,7 @@
 //   hear from others   weft_doc_apply, in any order, any number of times
 //   keep               weft_doc_snapshot, weft_doc_load
 //   compare            weft_doc_version, weft_doc_digest
+//   stay in place      weft_doc_cursor_at, weft_doc_cursor_index (weft/cursor.h)
 //
 // Words: an *element* is one Unicode scalar value, named for ever by (agent, seq). A *run* is a row
 // of operations of one kind by one agent with consecutive seqs. A *delta* is encoded runs in causal
@@ -35,8 +36,12 @@ struct weft_id {
     uint64_t seq;
 };
 
+#ifdef __cplusplus
+#define WEFT_ID_ROOT (weft_id{0, UINT64_MAX})
+#else
 /// The parent of what is inserted at the very start.
 #define WEFT_ID_ROOT ((struct weft_id){0, UINT64_MAX})
+#endif
 
 /// Agents with this bit are reserved for deterministic creation (weft_doc_insert_initial): their id
 /// is a hash of the one run they hold; everyone rejects any other run of theirs. Agent 0 is nobody.

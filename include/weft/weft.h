@@ -3,6 +3,7 @@
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
 
+#include <weft/cursor.h>
 #include <weft/doc.h>
 #include <weft/history.h>
 #include <weft/memory.h>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A document: reading its text, and between positions and ids.
+#include <weft/cursor.h>
+
 #include "doc/doc_impl.h"
 
 uint64_t weft_doc_length(const struct weft_doc *doc, enum weft_unit unit)
@@ -95,6 +97,17 @@ enum weft_status weft_doc_read(const struct weft_doc *doc, enum weft_unit unit, 
     return WEFT_OK;
 }
 
+// The id of the element at a place.
+static struct weft_id id_of(const struct rga *rga, struct tree_at at)
+{
+    const struct tree_leaf *leaf = tree_leaf(&rga->tree, at.leaf);
+    const struct op *op = oplog_at(&rga->log, leaf->op[at.slot]);
+    return (struct weft_id){
+        .agent = agents_id(&rga->agents, op->agent),
+        .seq = op->seq + (leaf->iv[at.slot] + at.offset - op->iv),
+    };
+}
+
 enum weft_status weft_doc_id_at(struct weft_id *id_out, const struct weft_doc *doc,
                                 enum weft_unit unit, uint64_t index)
 {
@@ -102,12 +115,7 @@ enum weft_status weft_doc_id_at(struct weft_id *id_out, const struct weft_doc *d
     struct tree_at at;
     if (!seek(rga, text_unit(&rga->text, unit), index, &at))
         return WEFT_RANGE;
-    const struct tree_leaf *leaf = tree_leaf(&rga->tree, at.leaf);
-    const struct op *op = oplog_at(&rga->log, leaf->op[at.slot]);
-    *id_out = (struct weft_id){
-        .agent = agents_id(&rga->agents, op->agent),
-        .seq = op->seq + (leaf->iv[at.slot] + at.offset - op->iv),
-    };
+    *id_out = id_of(rga, at);
     return WEFT_OK;
 }
 
@@ -123,5 +131,42 @@ enum weft_status weft_doc_index_of(uint64_t *index_out, bool *visible_out,
     *index_out = tree_index(&rga->tree, text_unit(&rga->text, unit), at);
     if (visible_out != NULL)
         *visible_out = leaf_visible(tree_leaf(&rga->tree, at.leaf), at.slot);
+    return WEFT_OK;
+}
+
+enum weft_status weft_doc_cursor_at(struct weft_cursor *cursor_out, const struct weft_doc *doc,
+                                    enum weft_unit unit, uint64_t index, enum weft_side side)
+{
+    struct rga *rga = doc_rga(doc);
+    struct tree_at at;
+    uint64_t scalars;
+    unit = text_unit(&rga->text, unit);
+    if (index > rga->tree.total.units[unit] || !to_scalars(rga, unit, index, &scalars))
+        return WEFT_RANGE;
+    if (side == WEFT_AFTER)
+        scalars--; // at the start of the text that is past its end
+    *cursor_out = (struct weft_cursor){WEFT_ID_ROOT, side};
+    if (seek(rga, WEFT_SCALARS, scalars, &at))
+        cursor_out->id = id_of(rga, at);
+    return WEFT_OK;
+}
+
+enum weft_status weft_doc_cursor_index(uint64_t *index_out, const struct weft_doc *doc,
+                                       enum weft_unit unit, struct weft_cursor cursor)
+{
+    struct rga *rga = doc_rga(doc);
+    unit = text_unit(&rga->text, unit);
+    if (cursor.id.agent == WEFT_ID_ROOT.agent && cursor.id.seq == WEFT_ID_ROOT.seq) {
+        *index_out = cursor.side == WEFT_AFTER ? 0 : rga->tree.total.units[unit];
+        return WEFT_OK;
+    }
+    uint32_t row = rga_find_element(rga, cursor.id);
+    if (row == OP_NONE)
+        return WEFT_NOT_FOUND;
+    struct tree_at at = rga_locate(rga, row, (uint32_t)cursor.id.seq);
+    const struct tree_leaf *leaf = tree_leaf(&rga->tree, at.leaf);
+    *index_out = tree_index(&rga->tree, unit, at);
+    if (cursor.side == WEFT_AFTER && leaf_visible(leaf, at.slot))
+        *index_out += text_weigh(&rga->text, leaf->iv[at.slot] + at.offset, 1).units[unit];
     return WEFT_OK;
 }

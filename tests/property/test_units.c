@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weft/cursor.h>
+
 #include "tests/support/documents.h"
 
 struct pieces {
@@ -58,6 +60,33 @@ static void check_positions(struct property *property, const struct weft_doc *do
             CHECK(property, visible && index == rows[i].at[unit],
                   "unit %d: index_of gives %llu for %llu", unit, (unsigned long long)index,
                   (unsigned long long)rows[i].at[unit]);
+        }
+    }
+}
+
+/// Before and after all edits to come, a cursor on either side of every character.
+static void check_cursors(struct property *property, const struct weft_doc *doc,
+                          const struct text_row *rows, uint64_t count)
+{
+    for (uint64_t i = 0; i <= count; i++) {
+        enum weft_unit unit = (enum weft_unit)random_below(&property->random, 3);
+        for (int side = WEFT_BEFORE; side <= WEFT_AFTER; side++) {
+            struct weft_cursor cursor;
+            struct weft_id id = WEFT_ID_ROOT;
+            uint64_t index = UINT64_MAX;
+            uint64_t holds = side == WEFT_BEFORE ? i : i - 1;
+            CHECK_OK(property, weft_doc_cursor_at(&cursor, doc, unit, rows[i].at[unit],
+                                                  (enum weft_side)side));
+            if (holds < count)
+                CHECK_OK(property, weft_doc_id_at(&id, doc, WEFT_SCALARS, holds));
+            CHECK(property, cursor.id.agent == id.agent && cursor.id.seq == id.seq,
+                  "the cursor at %llu holds to another element", (unsigned long long)i);
+            for (int other = WEFT_SCALARS; other <= WEFT_UTF8; other++) {
+                CHECK_OK(property,
+                         weft_doc_cursor_index(&index, doc, (enum weft_unit)other, cursor));
+                CHECK(property, index == rows[i].at[other], "unit %d: %llu for %llu", other,
+                      (unsigned long long)index, (unsigned long long)rows[i].at[other]);
+            }
         }
     }
 }
@@ -136,6 +165,7 @@ Test(units, positions_are_those_of_a_naive_table)
         struct text_row *rows = text_rows(text.data, text.size, &count);
         check_reading(&p, replica.doc, &text, rows, count);
         check_positions(&p, replica.doc, rows, count);
+        check_cursors(&p, replica.doc, rows, count);
         check_refusals(&p, replica.doc, rows, count);
         document_check_sound(&p, replica.doc);
         free(rows);
