@@ -5,6 +5,7 @@
 
 #include <weft/cursor.h>
 #include <weft/doc.h>
+#include <weft/fork.h>
 #include <weft/history.h>
 #include <weft/memory.h>
 #include <weft/status.h>

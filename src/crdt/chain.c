@@ -290,6 +290,16 @@ const struct chain *chain_update(struct rga *rga, uint32_t agent)
     return chain;
 }
 
+void chain_over(struct rga *rga, uint32_t agent, uint32_t next, uint8_t chain_out[HASH_SIZE])
+{
+    memset(chain_out, 0, HASH_SIZE);
+    for (uint32_t seq = 0; seq < next;) {
+        uint32_t end = next - seq < CHAIN_CHUNK_ATOMS ? next : seq + CHAIN_CHUNK_ATOMS;
+        link_chunk(rga, agent, seq, end, chain_out, chain_out);
+        seq = end;
+    }
+}
+
 bool chain_digest(struct weft_digest *digest_out, struct rga *rga)
 {
     if (rga->digest_atoms != rga->log.atoms) {

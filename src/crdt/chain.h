@@ -30,6 +30,9 @@ struct chain {
 /// memory.
 const struct chain *chain_update(struct rga *rga, uint32_t agent);
 
+/// The chain over the agent's first `next` atoms, which are here. Cost: O(next).
+void chain_over(struct rga *rga, uint32_t agent, uint32_t next, uint8_t chain_out[HASH_SIZE]);
+
 /// The digest of the document. @return false when there is no memory.
 bool chain_digest(struct weft_digest *digest_out, struct rga *rga);
 
