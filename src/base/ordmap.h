@@ -17,9 +17,13 @@
 #define ORDMAP_NONE UINT32_MAX
 
 enum {
+#ifdef WEFT_SMALL_NODES // for tests: deep trees of few entries
+    ORDMAP_FANOUT = 8,
+#else
     ORDMAP_FANOUT = 32,
+#endif
     ORDMAP_PAGE_SHIFT = 4,
-    ORDMAP_HEIGHT_MAX = 12, // 16^12 > 2^32
+    ORDMAP_HEIGHT_MAX = 17, // 4^16 = 2^32
 };
 
 struct ordmap_node {

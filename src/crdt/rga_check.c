@@ -53,7 +53,7 @@ static const char *check_leaf(struct check *check, uint32_t index)
         (leaf->prev != TREE_NONE && tree_leaf(&check->rga->tree, leaf->prev)->next != index))
         return "T6: leaves are linked in document order";
     check->previous_leaf = index;
-    if (leaf->count == 0 || leaf->count > TREE_FANOUT)
+    if (leaf->count == 0 || leaf->count > TREE_LEAF_SLOTS)
         return "T1: no slot is empty";
     check->slots += leaf->count;
     for (uint32_t slot = 0; slot < leaf->count; slot++) {

@@ -22,7 +22,11 @@
 #include "base/utf8.h"
 
 enum {
+#ifdef WEFT_SMALL_NODES // for tests: text of many pages
+    TEXT_PAGE_SHIFT = 8,
+#else
     TEXT_PAGE_SHIFT = 14,
+#endif
     TEXT_PAGE_ELEMENTS = 1 << TEXT_PAGE_SHIFT,
     TEXT_SAMPLE_SHIFT = 6,
     TEXT_SAMPLES = TEXT_PAGE_ELEMENTS >> TEXT_SAMPLE_SHIFT,

@@ -8,9 +8,10 @@
 #include "crdt/tree_impl.h"
 
 enum {
-    HALF_LEAF = TREE_FANOUT / 2 - 2, // slots that a half-full leaf takes before it may be cut again
+    HALF_LEAF =
+        TREE_LEAF_SLOTS / 2 - 2, // slots that a half-full leaf takes before it may be cut again
     // Entries in `ids` that cutting a leaf changes: two for each slot that moves.
-    IDS_PER_SPLIT = TREE_FANOUT + 2,
+    IDS_PER_SPLIT = TREE_LEAF_SLOTS + 2,
 };
 
 void tree_init(struct tree *tree, const struct weft_allocator *allocator,

@@ -28,15 +28,21 @@
 #define TREE_TOMBSTONE 0x80000000u
 
 enum {
+#ifdef WEFT_SMALL_NODES // for tests: deep trees of few elements
+    TREE_LEAF_SLOTS = 8,
+    TREE_FANOUT = 6,
+#else
+    TREE_LEAF_SLOTS = 32,
     TREE_FANOUT = 32,
+#endif
     TREE_LEAF_PAGE_SHIFT = 5,
     TREE_NODE_PAGE_SHIFT = 3,
 };
 
 struct tree_leaf {
-    uint32_t len[TREE_FANOUT]; // elements; TREE_TOMBSTONE when they are deleted
-    uint32_t iv[TREE_FANOUT];
-    uint32_t op[TREE_FANOUT]; // row of the log
+    uint32_t len[TREE_LEAF_SLOTS]; // elements; TREE_TOMBSTONE when they are deleted
+    uint32_t iv[TREE_LEAF_SLOTS];
+    uint32_t op[TREE_LEAF_SLOTS]; // row of the log
     uint32_t count;
     uint32_t next; // TREE_NONE at the ends
     uint32_t prev;

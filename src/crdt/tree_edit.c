@@ -5,7 +5,7 @@
 
 #include "crdt/tree_impl.h"
 
-enum { HALF_FANOUT = TREE_FANOUT / 2 };
+enum { HALF_FANOUT = TREE_FANOUT / 2, HALF_LEAF = TREE_LEAF_SLOTS / 2 };
 
 // ------------------------------------------------------------------------------- ids and counts
 
@@ -184,12 +184,12 @@ uint32_t tree_split_leaf(struct tree *tree, uint32_t index)
     uint32_t fresh = tree_create_leaf(tree);
     struct tree_leaf *left = tree_leaf(tree, index);
     struct tree_leaf *right = tree_leaf(tree, fresh);
-    uint32_t moved = left->count - HALF_FANOUT;
-    memcpy(right->len, &left->len[HALF_FANOUT], moved * sizeof left->len[0]);
-    memcpy(right->iv, &left->iv[HALF_FANOUT], moved * sizeof left->iv[0]);
-    memcpy(right->op, &left->op[HALF_FANOUT], moved * sizeof left->op[0]);
+    uint32_t moved = left->count - HALF_LEAF;
+    memcpy(right->len, &left->len[HALF_LEAF], moved * sizeof left->len[0]);
+    memcpy(right->iv, &left->iv[HALF_LEAF], moved * sizeof left->iv[0]);
+    memcpy(right->op, &left->op[HALF_LEAF], moved * sizeof left->op[0]);
     right->count = moved;
-    left->count = HALF_FANOUT;
+    left->count = HALF_LEAF;
     right->next = left->next;
     right->prev = index;
     left->next = fresh;
@@ -205,7 +205,7 @@ uint32_t tree_split_leaf(struct tree *tree, uint32_t index)
         tree_assign_ids(tree, iv, end, fresh);
     }
     insert_half(tree,
-                (struct half){.index = index, .minima = leaf_minima(tree, left, 0, HALF_FANOUT)},
+                (struct half){.index = index, .minima = leaf_minima(tree, left, 0, HALF_LEAF)},
                 (struct half){fresh, leaf_weight(tree, right, 0, moved),
                               leaf_minima(tree, right, 0, moved)});
     return fresh;
@@ -214,12 +214,12 @@ uint32_t tree_split_leaf(struct tree *tree, uint32_t index)
 // Makes sure that `extra` more slots fit into the leaf of `at`, which may move to another leaf.
 static inline void make_room(struct tree *tree, struct tree_at *at, uint32_t extra)
 {
-    if (tree_leaf(tree, at->leaf)->count + extra <= TREE_FANOUT)
+    if (tree_leaf(tree, at->leaf)->count + extra <= TREE_LEAF_SLOTS)
         return;
     uint32_t fresh = tree_split_leaf(tree, at->leaf);
-    if (at->slot >= HALF_FANOUT) {
+    if (at->slot >= HALF_LEAF) {
         at->leaf = fresh;
-        at->slot -= HALF_FANOUT;
+        at->slot -= HALF_LEAF;
     }
 }
 

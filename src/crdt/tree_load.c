@@ -4,14 +4,17 @@
 
 #include "crdt/tree_impl.h"
 
-enum { FILL = 26 }; // of 32 slots or children: the next edits cut nothing
+enum { // 26 of 32: the next edits cut nothing
+    FILL_LEAF = TREE_LEAF_SLOTS * 13 / 16,
+    FILL_NODE = TREE_FANOUT * 13 / 16,
+};
 
 bool tree_load_reserve(struct tree *tree, uint64_t slots)
 {
-    uint64_t leaves = slots / FILL + 1;
+    uint64_t leaves = slots / FILL_LEAF + 1;
     uint64_t nodes = 1;
     for (uint64_t below = leaves; below > 1;) {
-        below = (below + FILL - 1) / FILL;
+        below = (below + FILL_NODE - 1) / FILL_NODE;
         nodes += below;
     }
     return pool_reserve(&tree->leaves, leaves) && pool_reserve(&tree->nodes, nodes) &&
@@ -20,7 +23,7 @@ bool tree_load_reserve(struct tree *tree, uint64_t slots)
 
 uint32_t tree_load_slot(struct tree *tree, uint32_t op, uint32_t iv, uint32_t length_bits)
 {
-    if (tree->last == TREE_NONE || tree_leaf(tree, tree->last)->count == FILL) {
+    if (tree->last == TREE_NONE || tree_leaf(tree, tree->last)->count == FILL_LEAF) {
         uint32_t index = tree_create_leaf(tree);
         struct tree_leaf *leaf = tree_leaf(tree, index);
         leaf->prev = tree->last;
@@ -51,7 +54,7 @@ void tree_load_id(struct tree *tree, uint32_t iv, uint32_t leaf)
 static void append_entry(struct tree *tree, uint32_t *filling, uint32_t child, struct weight weight,
                          struct tree_minima minima)
 {
-    if (*filling == TREE_NONE || tree_node(tree, *filling)->count == FILL)
+    if (*filling == TREE_NONE || tree_node(tree, *filling)->count == FILL_NODE)
         *filling = tree_create_node(tree);
     struct tree_node *node = tree_node(tree, *filling);
     uint32_t slot = node->count++;

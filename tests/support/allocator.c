@@ -21,7 +21,8 @@ static void *resize(void *context, void *old, size_t old_size, size_t new_size)
         return NULL;
     }
     allocator->calls++;
-    if (allocator->calls >= allocator->fail_from ||
+    if ((allocator->calls >= allocator->fail_from &&
+         allocator->calls - allocator->fail_from < allocator->fail_count) ||
         allocator->used - old_size + new_size > allocator->used_max)
         return NULL;
     header = realloc(header, sizeof(*header) + new_size);
@@ -36,7 +37,8 @@ static void *resize(void *context, void *old, size_t old_size, size_t new_size)
 
 struct test_allocator test_allocator_make(void)
 {
-    return (struct test_allocator){.used_max = SIZE_MAX, .fail_from = UINT64_MAX};
+    return (struct test_allocator){
+        .used_max = SIZE_MAX, .fail_from = UINT64_MAX, .fail_count = UINT64_MAX};
 }
 
 struct weft_allocator test_allocator_use(struct test_allocator *allocator)

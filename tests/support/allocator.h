@@ -7,11 +7,12 @@
 #include <weft/memory.h>
 
 struct test_allocator {
-    size_t used;        // bytes allocated now
-    size_t peak;        // most of them since test_allocator_reset_peak()
-    size_t used_max;    // beyond this, allocation fails
-    uint64_t calls;     // that asked for memory
-    uint64_t fail_from; // the call from which on all fail; UINT64_MAX: none
+    size_t used;         // bytes allocated now
+    size_t peak;         // most of them since test_allocator_reset_peak()
+    size_t used_max;     // beyond this, allocation fails
+    uint64_t calls;      // that asked for memory
+    uint64_t fail_from;  // the call from which on some fail; UINT64_MAX: none
+    uint64_t fail_count; // how many of them: UINT64_MAX, all, unless said otherwise
 };
 
 /// Counts from zero, never fails.

@@ -6,16 +6,34 @@
 
 enum { SHOWN_MAX = 300 }; // bytes of a text in a message
 
+struct noting {
+    const struct property *property;
+    struct weft_buffer runs;
+};
+
+static bool note_run(void *context, const struct weft_blame_run *run)
+{
+    struct noting *noting = context;
+    CHECK_OK(noting->property, weft_buffer_append(&noting->runs, run, sizeof(*run)));
+    return true;
+}
+
 struct moment moment_make(const struct property *property, const struct weft_doc *doc)
 {
+    struct noting noting = {.property = property};
+    weft_buffer_init(&noting.runs, NULL);
+    CHECK_OK(property, weft_doc_visit_blame(doc, WEFT_UTF16, 0, weft_doc_length(doc, WEFT_UTF16),
+                                            note_run, &noting));
     return (struct moment){.version = document_version(property, doc),
-                           .text = document_text(property, doc)};
+                           .text = document_text(property, doc),
+                           .blame = noting.runs};
 }
 
 void moment_finish(struct moment *moment)
 {
     weft_buffer_finish(&moment->version);
     weft_buffer_finish(&moment->text);
+    weft_buffer_finish(&moment->blame);
 }
 
 bool past_same(struct weft_buffer a, struct weft_buffer b)
@@ -184,6 +202,20 @@ void past_check_blame(struct property *property, const struct weft_doc *doc,
                                                    index, units, take_run, &authors));
     CHECK(property, authors.scalar == end, "less than was asked for");
     free(rows);
+}
+
+void past_check_recorded_blame(const struct property *property, const struct weft_doc *doc,
+                               const struct moment *moment)
+{
+    struct noting noting = {.property = property};
+    uint64_t length;
+    weft_buffer_init(&noting.runs, NULL);
+    CHECK_OK(property, weft_doc_length_at(&length, doc, WEFT_UTF16, moment->version.data,
+                                          moment->version.size));
+    CHECK_OK(property, weft_doc_visit_blame_at(doc, moment->version.data, moment->version.size,
+                                               WEFT_UTF16, 0, length, note_run, &noting));
+    CHECK(property, past_same(noting.runs, moment->blame), "authors that are others than then");
+    weft_buffer_finish(&noting.runs);
 }
 
 void past_check_oracle(struct property *property, const struct weft_doc *doc,

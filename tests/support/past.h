@@ -13,6 +13,7 @@
 struct moment {
     struct weft_buffer version;
     struct weft_buffer text;
+    struct weft_buffer blame; // struct weft_blame_run, one after the other, of all the text
 };
 
 struct moment moment_make(const struct property *property, const struct weft_doc *doc);
@@ -38,6 +39,10 @@ void past_check_diff(struct property *property, const struct weft_doc *doc,
 void past_check_blame(struct property *property, const struct weft_doc *doc,
                       const struct oracle *oracle, const struct weft_buffer *version,
                       const struct weft_buffer *text);
+
+/// The authors of the text at a moment's version are those that were noted then.
+void past_check_recorded_blame(const struct property *property, const struct weft_doc *doc,
+                               const struct moment *moment);
 
 /// Text, length and authors at a version that the document covers, against the oracle's.
 void past_check_oracle(struct property *property, const struct weft_doc *doc,
