@@ -295,7 +295,8 @@ const tests = {
     let state = 1;
     const random = (below) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % below;
     const fill = (at, size, mark) => new Uint8Array(exports.memory.buffer, at, size).fill(mark);
-    const sound = (at, { size, mark }) => new Uint8Array(exports.memory.buffer, at, size).every((byte) => byte === mark);
+    const sound = (at, { size, mark }) =>
+      new Uint8Array(exports.memory.buffer, at, size).every((byte) => byte === mark);
     for (let step = 0; step < 30_000; step++) {
       const keys = [...held.keys()], again = held.size > 200 || random(3) === 0 && held.size > 0;
       const old = again ? keys[random(keys.length)] : 0;
