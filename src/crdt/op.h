@@ -10,8 +10,9 @@
 
 enum {
     OP_KIND_MASK = 0xf,
-    OP_FLAG = 0x10, // insert: the first element is a left child; delete: targets go down
-    OP_LENGTH_SHIFT = 5,
+    OP_FLAG = 0x10,   // insert: the first element is a left child; delete: targets go down
+    OP_SPREAD = 0x20, // insert: the elements lie in more than one leaf
+    OP_LENGTH_SHIFT = 6,
 };
 
 /// Greatest length of a run, in atoms: what a row can hold, and what a delta may say.
@@ -30,8 +31,9 @@ struct op {
     uint32_t agent;        // local index
     uint32_t seq;          // of the first atom
     uint32_t lamport;      // of the first atom
-    uint32_t bits;         // kind, OP_FLAG, length << OP_LENGTH_SHIFT
+    uint32_t bits;         // kind, OP_FLAG, OP_SPREAD, length << OP_LENGTH_SHIFT
     uint32_t iv;           // insert: first element in the text store; unknown kinds: payload number
+    uint32_t leaf;         // insert: where the first element is, kept by the tree (tree.h)
     uint32_t target_agent; // insert: of the parent, AGENT_NONE is the root; else of the targets:
     uint32_t target_seq;   // the first one; of a delete elements, of an undelete delete atoms
     struct op_key inherited; // insert: the key that the first element has from its parent (rga.h)
@@ -51,6 +53,11 @@ static inline bool op_kind_names(uint32_t kind)
 static inline bool op_flag(const struct op *op)
 {
     return (op->bits & OP_FLAG) != 0;
+}
+
+static inline bool op_is_spread(const struct op *op)
+{
+    return (op->bits & OP_SPREAD) != 0;
 }
 
 static inline uint32_t op_length(const struct op *op)

@@ -232,7 +232,7 @@ uint32_t rga_find_element(struct rga *rga, struct weft_id id)
 struct tree_at rga_locate(struct rga *rga, uint32_t row, uint32_t seq)
 {
     const struct op *op = oplog_at(&rga->log, row);
-    return tree_locate(&rga->tree, op->iv + (seq - op->seq));
+    return tree_locate(&rga->tree, op, op->iv + (seq - op->seq));
 }
 
 static bool target_follows(const struct op *last, const struct op *op, bool *flag_out)

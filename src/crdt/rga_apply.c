@@ -119,10 +119,13 @@ static enum rga_outcome apply_insert(struct rga *rga, const struct weft_run *run
     return RGA_APPLIED;
 }
 
-static void delete_elements(struct rga *rga, uint32_t iv, uint32_t length)
+// Elements of one row, in whatever state they are.
+static void delete_elements(struct rga *rga, const struct rga_targets *piece)
 {
+    uint32_t iv = piece->op->iv + (piece->first - piece->op->seq);
+    uint32_t length = piece->end - piece->first;
     while (length > 0) {
-        struct tree_at at = tree_locate(&rga->tree, iv);
+        struct tree_at at = tree_locate(&rga->tree, piece->op, iv);
         const struct tree_leaf *leaf = tree_leaf(&rga->tree, at.leaf);
         uint32_t here = leaf_length(leaf, at.slot) - at.offset;
         here = here < length ? here : length;
@@ -169,7 +172,7 @@ static enum rga_outcome apply_targets(struct rga *rga, const struct weft_run *ru
         covers_add(&rga->covers, (struct covers_range){target_agent, end - run->length, end});
     for (uint32_t seq = end - run->length; seq < end;) {
         struct rga_targets piece = rga_targets_at(rga, target_agent, seq, end);
-        delete_elements(rga, piece.op->iv + (seq - piece.op->seq), piece.end - seq);
+        delete_elements(rga, &piece);
         seq = piece.end;
     }
     return RGA_APPLIED;

@@ -13,6 +13,25 @@ struct check {
     uint64_t slots;
 };
 
+// Whether elements [iv, end) of a row are said to lie in `leaf`.
+static bool check_ranges(const struct tree *tree, const struct op *op, uint32_t iv, uint32_t end,
+                         uint32_t leaf)
+{
+    struct ordmap_at range = ordmap_seek(&tree->ranges, iv);
+    bool first = range.node == ORDMAP_NONE || ordmap_key(&tree->ranges, range) <= op->iv;
+    if (first && op->leaf != leaf)
+        return false;
+    if (first)
+        range = range.node == ORDMAP_NONE ? ordmap_first(&tree->ranges)
+                                          : ordmap_next(&tree->ranges, range);
+    for (; range.node != ORDMAP_NONE && ordmap_key(&tree->ranges, range) < end;
+         range = ordmap_next(&tree->ranges, range)) {
+        if (!op_is_spread(op) || ordmap_value(&tree->ranges, range) != leaf)
+            return false;
+    }
+    return true;
+}
+
 static const char *check_slot(struct check *check, uint32_t leaf_index, uint32_t slot)
 {
     const struct rga *rga = check->rga;
@@ -37,12 +56,8 @@ static const char *check_slot(struct check *check, uint32_t leaf_index, uint32_t
         leaf->op[slot - 1] == leaf->op[slot] &&
         leaf->iv[slot - 1] + leaf_length(leaf, slot - 1) == iv)
         return "T4: touching tombstones of one row are one slot";
-    struct ordmap_at at = ordmap_seek(&rga->tree.ids, iv);
-    while (at.node != ORDMAP_NONE && ordmap_key(&rga->tree.ids, at) < iv + length) {
-        if (ordmap_value(&rga->tree.ids, at) != leaf_index)
-            return "T5: the id map names the leaf of each element";
-        at = ordmap_next(&rga->tree.ids, at);
-    }
+    if (!check_ranges(&rga->tree, op, iv, iv + length, leaf_index))
+        return "T5: a row and its ranges name the leaf of each element";
     return NULL;
 }
 

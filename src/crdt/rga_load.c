@@ -172,7 +172,8 @@ static uint32_t *sort_by_iv(const struct rga_load_slot *slots, uint32_t count, u
     return order;
 }
 
-// In order of iv: each element once, in one row, in its state; takes over the text.
+// In order of iv: each element once, in one row, in its state, the elements of a row in document
+// order; takes over the text.
 static bool place_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count,
                         const uint32_t *order, const struct span *texts)
 {
@@ -189,6 +190,9 @@ static bool place_slots(struct rga_load *load, struct rga_load_slot *slots, uint
             op = oplog_at(&rga->log, ++row);
         if (slot->iv + slot->length > op->iv + op_length(op) ||
             !bits_are(load->deleted, slot->iv, slot->iv + slot->length, slot->deleted))
+            return false;
+        // The tree needs them to ascend, to know in which leaf each one is.
+        if (slot->iv > op->iv && order[i] < order[i - 1])
             return false;
         slot->row = row;
         const uint8_t *text = texts[slot->deleted].data + slot->text;
@@ -221,8 +225,10 @@ static enum weft_status build_tree(struct rga_load *load, struct rga_load_slot *
         for (uint32_t j = i; j < next; j++)
             slots[j].leaf = leaf;
     }
-    for (uint32_t i = 0; i < count; i++)
-        tree_load_id(&rga->tree, slots[order[i]].iv, slots[order[i]].leaf);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct rga_load_slot *slot = &slots[order[i]];
+        tree_load_leaf(&rga->tree, slot->row, slot->iv, slot->leaf);
+    }
     tree_load_finish(&rga->tree);
     return WEFT_OK;
 }

@@ -4,11 +4,13 @@
 
 #include "crdt/rga_impl.h"
 
-// Elements [iv, iv + length), all deleted, are visible now.
-static void show_elements(struct rga *rga, uint32_t iv, uint32_t length)
+// Elements of one row, all deleted, are visible now.
+static void show_elements(struct rga *rga, const struct rga_targets *piece)
 {
+    uint32_t iv = piece->op->iv + (piece->first - piece->op->seq);
+    uint32_t length = piece->end - piece->first;
     while (length > 0) {
-        struct tree_at at = tree_locate(&rga->tree, iv);
+        struct tree_at at = tree_locate(&rga->tree, piece->op, iv);
         const struct tree_leaf *leaf = tree_leaf(&rga->tree, at.leaf);
         uint32_t here = leaf_length(leaf, at.slot) - at.offset;
         here = here < length ? here : length;
@@ -34,8 +36,7 @@ static void uncover(struct rga *rga, struct covers_range elements, bool show)
             elements.first = end;
         while (elements.first < end) {
             struct rga_targets piece = rga_targets_at(rga, elements.agent, elements.first, end);
-            show_elements(rga, piece.op->iv + (piece.first - piece.op->seq),
-                          piece.end - piece.first);
+            show_elements(rga, &piece);
             elements.first = piece.end;
         }
     }

@@ -25,7 +25,7 @@ void rga_hide(struct rga *rga, struct covers_range elements)
 {
     for (uint32_t seq = elements.first; seq < elements.end;) {
         struct rga_targets piece = rga_targets_at(rga, elements.agent, seq, elements.end);
-        struct tree_at at = tree_locate(&rga->tree, piece.op->iv + (seq - piece.op->seq));
+        struct tree_at at = tree_locate(&rga->tree, piece.op, piece.op->iv + (seq - piece.op->seq));
         const struct tree_leaf *leaf = tree_leaf(&rga->tree, at.leaf);
         uint32_t here = leaf_length(leaf, at.slot) - at.offset;
         here = here < piece.end - seq ? here : piece.end - seq;

@@ -8,10 +8,9 @@
 #include "crdt/tree_impl.h"
 
 enum {
-    HALF_LEAF =
-        TREE_LEAF_SLOTS / 2 - 2, // slots that a half-full leaf takes before it may be cut again
-    // Entries in `ids` that cutting a leaf changes: two for each slot that moves.
-    IDS_PER_SPLIT = TREE_LEAF_SLOTS + 2,
+    // Slots that a half-full leaf takes before it may be cut again.
+    HALF_LEAF = TREE_LEAF_SLOTS / 2 - 2,
+    RANGES_PER_SPLIT = TREE_LEAF_SLOTS / 2, // rows that have slots in both halves
 };
 
 void tree_init(struct tree *tree, const struct weft_allocator *allocator,
@@ -24,7 +23,6 @@ void tree_init(struct tree *tree, const struct weft_allocator *allocator,
         .root = TREE_NONE,
         .first = TREE_NONE,
         .last = TREE_NONE,
-        .ids_last = TREE_NONE,
         .late_leaf = TREE_NONE,
         .cursor = {.leaf = TREE_NONE},
         .recent = {.leaf = TREE_NONE},
@@ -32,14 +30,14 @@ void tree_init(struct tree *tree, const struct weft_allocator *allocator,
     };
     pool_init(&tree->leaves, allocator, sizeof(struct tree_leaf), TREE_LEAF_PAGE_SHIFT);
     pool_init(&tree->nodes, allocator, sizeof(struct tree_node), TREE_NODE_PAGE_SHIFT);
-    ordmap_init(&tree->ids, allocator);
+    ordmap_init(&tree->ranges, allocator);
 }
 
 void tree_finish(struct tree *tree)
 {
     pool_finish(&tree->leaves);
     pool_finish(&tree->nodes);
-    ordmap_finish(&tree->ids);
+    ordmap_finish(&tree->ranges);
 }
 
 bool tree_grow(struct tree *tree, uint64_t places, uint64_t slots)
@@ -48,11 +46,11 @@ bool tree_grow(struct tree *tree, uint64_t places, uint64_t slots)
     uint64_t node_splits = splits_max(&leaf_splits, places, slots, tree->leaves.count,
                                       tree->nodes.count, tree->height + 1, HALF_LEAF);
     if (!pool_reserve(&tree->leaves, leaf_splits + 1) || !pool_reserve(&tree->nodes, node_splits) ||
-        !ordmap_reserve(&tree->ids, slots + leaf_splits * IDS_PER_SPLIT))
+        !ordmap_reserve(&tree->ranges, leaf_splits * RANGES_PER_SPLIT))
         return false;
     tree->reserved_places = places;
     tree->reserved_slots = slots;
-    tree->reserved_count = tree->leaves.count + tree->nodes.count + tree->ids.nodes.count;
+    tree->reserved_count = tree->leaves.count + tree->nodes.count + tree->ranges.nodes.count;
     return true;
 }
 
@@ -60,7 +58,7 @@ void tree_trim(struct tree *tree)
 {
     pool_trim(&tree->leaves);
     pool_trim(&tree->nodes);
-    ordmap_trim(&tree->ids);
+    ordmap_trim(&tree->ranges);
     tree->reserved_slots = 0;
 }
 
@@ -165,7 +163,30 @@ static bool slot_holds(const struct tree_leaf *leaf, uint32_t slot, uint32_t iv)
     return slot < leaf->count && iv - leaf->iv[slot] < leaf_length(leaf, slot);
 }
 
-struct tree_at tree_locate(struct tree *tree, uint32_t iv)
+// The leaf of element `iv` of a row.
+static uint32_t leaf_of(const struct tree *tree, const struct op *op, uint32_t iv)
+{
+    if (op_is_spread(op)) {
+        struct ordmap_at range = ordmap_seek(&tree->ranges, iv);
+        if (range.node != ORDMAP_NONE && ordmap_key(&tree->ranges, range) > op->iv)
+            return ordmap_value(&tree->ranges, range);
+    }
+    return op->leaf;
+}
+
+void tree_assign_leaf(struct tree *tree, struct op *op, uint32_t iv, uint32_t leaf)
+{
+    if (iv == op->iv) {
+        op->leaf = leaf;
+        return;
+    }
+    if (leaf_of(tree, op, iv) == leaf)
+        return;
+    ordmap_put(&tree->ranges, iv, leaf);
+    op->bits |= OP_SPREAD;
+}
+
+struct tree_at tree_locate(struct tree *tree, const struct op *op, uint32_t iv)
 {
     struct tree_at near = tree->near;
     if (near.leaf != TREE_NONE) {
@@ -178,7 +199,7 @@ struct tree_at tree_locate(struct tree *tree, uint32_t iv)
             }
         }
     }
-    uint32_t index = ordmap_value(&tree->ids, ordmap_seek(&tree->ids, iv));
+    uint32_t index = leaf_of(tree, op, iv);
     const struct tree_leaf *leaf = tree_leaf(tree, index);
     uint32_t slot = 0;
     while (iv - leaf->iv[slot] >= leaf_length(leaf, slot))

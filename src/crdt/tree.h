@@ -8,9 +8,12 @@
 //   arrays
 //
 // A slot is [iv, iv + len) of ONE row of the operation log in one state, visible or deleted; so
-// keys, agent and seq of any element are its row and an offset: O(1). The `ids` map is run-length:
-// iv -> leaf, one entry for neighbours in iv that share a leaf, so that cutting a slot inside of a
-// leaf does not touch it. Tombstones of one row that touch, in the leaf and in iv, are one slot.
+// keys, agent and seq of any element are its row and an offset: O(1). Tombstones of one row that
+// touch, in the leaf and in iv, are one slot.
+//
+// The elements of a row ascend in document order. So the leaves that they lie in cut the row into
+// ranges, one for each leaf: the row itself says where the first range is, and `ranges` has the iv
+// where each other one begins. Most rows lie in one leaf and need nothing but themselves.
 //
 // The nodes' minima are what makes the skipping of greater siblings O(log n): they are the least
 // keys (crdt/op.h) below each child. Counts of one leaf, the last one edited, reach the nodes above
@@ -68,7 +71,7 @@ struct tree_at {
 struct tree {
     struct pool leaves;
     struct pool nodes;
-    struct ordmap ids; // iv -> leaf, run-length
+    struct ordmap ranges; // iv -> leaf; see above
     const struct agents *agents;
     const struct oplog *log;
     const struct text *text;
@@ -76,8 +79,7 @@ struct tree {
     uint32_t height;
     uint32_t first; // leaf
     uint32_t last;
-    uint32_t ids_last; // leaf of the last entry of ids
-    // Room for so much is there as long as there are so many leaves, nodes and nodes of ids.
+    // Room for so much is there as long as there are so many leaves, nodes and nodes of ranges.
     uint64_t reserved_places;
     uint64_t reserved_slots;
     uint32_t reserved_count;
@@ -104,7 +106,7 @@ bool tree_grow(struct tree *tree, uint64_t places, uint64_t slots);
 /// there is none.
 static inline bool tree_reserve(struct tree *tree, uint64_t places, uint64_t slots)
 {
-    uint32_t count = tree->leaves.count + tree->nodes.count + tree->ids.nodes.count;
+    uint32_t count = tree->leaves.count + tree->nodes.count + tree->ranges.nodes.count;
     return (places <= tree->reserved_places && slots <= tree->reserved_slots &&
             count == tree->reserved_count) ||
            tree_grow(tree, places, slots);
@@ -126,8 +128,8 @@ struct tree_at tree_delete(struct tree *tree, struct tree_at at, uint32_t length
 /// reserved.
 void tree_undelete(struct tree *tree, struct tree_at at, uint32_t length);
 
-/// Where element `iv` stands: before it.
-struct tree_at tree_locate(struct tree *tree, uint32_t iv);
+/// Where element `iv` of a row stands: before it.
+struct tree_at tree_locate(struct tree *tree, const struct op *op, uint32_t iv);
 
 /// The visible element that holds visible `index`, which must be less than the total.
 /// @param start_out Units before its slot.
@@ -151,7 +153,7 @@ bool tree_load_reserve(struct tree *tree, uint64_t slots);
 /// 2. For each slot. @return the leaf that it went to.
 uint32_t tree_load_slot(struct tree *tree, uint32_t op, uint32_t iv, uint32_t length_bits);
 /// 3. For each slot, in ascending order of iv: which leaf it went to.
-void tree_load_id(struct tree *tree, uint32_t iv, uint32_t leaf);
+void tree_load_leaf(struct tree *tree, uint32_t op, uint32_t iv, uint32_t leaf);
 /// 4. When all slots and their text are there: makes the nodes above.
 void tree_load_finish(struct tree *tree);
 

@@ -7,46 +7,6 @@
 
 enum { HALF_FANOUT = TREE_FANOUT / 2, HALF_LEAF = TREE_LEAF_SLOTS / 2 };
 
-// ------------------------------------------------------------------------------- ids and counts
-
-void tree_assign_ids(struct tree *tree, uint32_t iv, uint32_t end, uint32_t leaf)
-{
-    struct ordmap_at at = ordmap_seek(&tree->ids, iv);
-    uint32_t old = ordmap_value(&tree->ids, at);
-    if (old == leaf)
-        return;
-    // Entries from here to `end` all say `old`: the elements lay in one leaf. They are overwritten,
-    // then what follows gets its own entry unless it has one.
-    bool whole = ordmap_key(&tree->ids, at) == iv;
-    if (whole)
-        ordmap_node(&tree->ids, at.node)->value[at.slot] = leaf;
-    struct ordmap_at next = ordmap_next(&tree->ids, at);
-    while (next.node != ORDMAP_NONE && ordmap_key(&tree->ids, next) < end) {
-        ordmap_node(&tree->ids, next.node)->value[next.slot] = leaf;
-        next = ordmap_next(&tree->ids, next);
-    }
-    bool bounded = next.node != ORDMAP_NONE && ordmap_key(&tree->ids, next) == end;
-    if (bounded && next.node == at.node && ordmap_value(&tree->ids, next) == leaf)
-        ordmap_drop(&tree->ids, next);
-    if (whole && at.slot > 0 && ordmap_node(&tree->ids, at.node)->value[at.slot - 1] == leaf)
-        ordmap_drop(&tree->ids, at);
-    if (!bounded && end < tree->text->length)
-        ordmap_put(&tree->ids, end, old);
-    if (!whole)
-        ordmap_put(&tree->ids, iv, leaf);
-    if (next.node == ORDMAP_NONE)
-        tree->ids_last = end < tree->text->length ? old : leaf;
-}
-
-// The newest elements, from `iv` on, lie in `leaf`.
-static void append_id(struct tree *tree, uint32_t iv, uint32_t leaf)
-{
-    if (tree->ids_last == leaf)
-        return;
-    ordmap_put(&tree->ids, iv, leaf);
-    tree->ids_last = leaf;
-}
-
 // Lets the minima above know of a new slot.
 static void lower_minima(struct tree *tree, uint32_t leaf, struct tree_minima minima)
 {
@@ -197,13 +157,8 @@ uint32_t tree_split_leaf(struct tree *tree, uint32_t index)
         tree_leaf(tree, right->next)->prev = fresh;
     else
         tree->last = fresh;
-    for (uint32_t i = 0; i < moved; i++) {
-        uint32_t iv = right->iv[i];
-        uint32_t end = iv + leaf_length(right, i);
-        while (i + 1 < moved && right->iv[i + 1] == end)
-            end += leaf_length(right, ++i);
-        tree_assign_ids(tree, iv, end, fresh);
-    }
+    for (uint32_t i = 0; i < moved; i++)
+        tree_assign_leaf(tree, oplog_at(tree->log, right->op[i]), right->iv[i], fresh);
     insert_half(tree,
                 (struct half){.index = index, .minima = leaf_minima(tree, left, 0, HALF_LEAF)},
                 (struct half){fresh, leaf_weight(tree, right, 0, moved),
@@ -282,7 +237,7 @@ struct tree_at tree_insert(struct tree *tree, struct tree_at at, uint32_t op, ui
         open_slots(tree, leaf, slot, 1);
     }
     set_slot(leaf, slot, length, iv, op);
-    append_id(tree, iv, at.leaf);
+    oplog_at(tree->log, op)->leaf = at.leaf;
     lower_minima(tree, at.leaf, leaf_minima(tree, leaf, slot, slot + 1));
     tree_count(tree, at.leaf, text_weigh(tree->text, iv, length));
     tree->recent = (struct tree_at){.leaf = at.leaf, .slot = slot};

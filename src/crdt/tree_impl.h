@@ -27,8 +27,8 @@ uint32_t node_slot(const struct tree_node *node, uint32_t child);
 /// Moves the upper half of a leaf to a new one. @return the new one.
 uint32_t tree_split_leaf(struct tree *tree, uint32_t leaf);
 
-/// Notes that elements [iv, end) lie in `leaf` now.
-void tree_assign_ids(struct tree *tree, uint32_t iv, uint32_t end, uint32_t leaf);
+/// Notes that the elements of a row from `iv` on, up to its next range, lie in `leaf` now.
+void tree_assign_leaf(struct tree *tree, struct op *op, uint32_t iv, uint32_t leaf);
 
 /// An unused leaf or node; room must have been reserved.
 uint32_t tree_create_leaf(struct tree *tree);

@@ -18,7 +18,7 @@ bool tree_load_reserve(struct tree *tree, uint64_t slots)
         nodes += below;
     }
     return pool_reserve(&tree->leaves, leaves) && pool_reserve(&tree->nodes, nodes) &&
-           ordmap_reserve_ascending(&tree->ids, slots);
+           ordmap_reserve_ascending(&tree->ranges, slots);
 }
 
 uint32_t tree_load_slot(struct tree *tree, uint32_t op, uint32_t iv, uint32_t length_bits)
@@ -42,12 +42,9 @@ uint32_t tree_load_slot(struct tree *tree, uint32_t op, uint32_t iv, uint32_t le
     return tree->last;
 }
 
-void tree_load_id(struct tree *tree, uint32_t iv, uint32_t leaf)
+void tree_load_leaf(struct tree *tree, uint32_t op, uint32_t iv, uint32_t leaf)
 {
-    if (tree->ids_last == leaf)
-        return;
-    ordmap_put(&tree->ids, iv, leaf);
-    tree->ids_last = leaf;
+    tree_assign_leaf(tree, oplog_at(tree->log, op), iv, leaf);
 }
 
 // Appends an entry to the node that is being filled, or to a new one.
