@@ -309,7 +309,9 @@ enum weft_run_kind {
     WEFT_RUN_UNDELETE = 2, // cancels deletes
     WEFT_RUN_MARK = 3,     // reserved
     WEFT_RUN_NOP = 4,      // takes seqs, does nothing
-    // 5..15: unknown to this build; kept and forwarded untouched
+    WEFT_RUN_LABEL = 5,    // names a version (weft/labels.h)
+    WEFT_RUN_AUTHOR = 6,   // says who an agent is (likewise)
+    // 7..15: unknown to this build; kept and forwarded untouched
 };
 
 /// A run of operations as it stands in the log.
@@ -322,7 +324,7 @@ struct weft_run {
     uint64_t seq;          // of the first atom; the rest follow by one
     uint64_t lamport;      // likewise
     struct weft_id target; // insert: parent of the first element; delete and undelete: first target
-    const uint8_t *text;   // insert: UTF-8; unknown kinds: payload; borrowed until the next change
+    const uint8_t *text;   // insert: UTF-8; kinds 3 to 15: payload; borrowed until the next change
     size_t text_size;
 };
 

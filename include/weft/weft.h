@@ -7,6 +7,7 @@
 #include <weft/doc.h>
 #include <weft/fork.h>
 #include <weft/history.h>
+#include <weft/labels.h>
 #include <weft/memory.h>
 #include <weft/status.h>
 #include <weft/undo.h>

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weft/labels.h>
 #include <weft/memory.h>
 
 #include "base/utf8.h"
@@ -245,6 +246,21 @@ static void read_prefer(struct asking *asking)
     }
 }
 
+/// `X-Weft-Author: NAME`, percent-encoded where it is not ASCII: who edits.
+static void read_author(struct asking *asking)
+{
+    struct span field = asking->head->fields[HTTP_WEFT_AUTHOR];
+    if (field.data == NULL) {
+        return;
+    }
+    struct span name = decode(asking, field);
+    if (asking->status == 0 && !weft_name_is_valid(name.data, name.size)) {
+        fail(asking, 400, WIRE_BAD_REQUEST,
+             "X-Weft-Author takes 1 to 64 bytes of UTF-8, percent-encoded, without controls");
+    }
+    asking->ask.author = name;
+}
+
 static void read_list(struct asking *asking)
 {
     struct span digits = http_query_get(asking->head->query, "limit");
@@ -320,10 +336,32 @@ static void read_patch(struct asking *asking)
     }
 }
 
+/// `?label=NAME`: the version in the body, or that of now, gets it; or it is taken away.
+static void read_versions(struct asking *asking)
+{
+    if (is_safe(asking->head->method)) {
+        asking->ask.verb = NODE_ASK_LABELS;
+        return;
+    }
+    bool post = asking->head->method == HTTP_POST;
+    asking->ask.verb = post ? NODE_ASK_LABEL : NODE_ASK_UNLABEL;
+    asking->ask.label = decode_parameter(asking, "label");
+    if (asking->status == 0 &&
+        !weft_name_is_valid(asking->ask.label.data, asking->ask.label.size)) {
+        fail(asking, 400, WIRE_BAD_REQUEST,
+             "label must be 1 to 64 bytes of UTF-8 without control characters");
+    }
+    read_if_match(asking);
+    read_prefer(asking);
+    read_author(asking);
+    read_id(asking);
+}
+
 static void read_document_method(struct asking *asking)
 {
     read_if_match(asking);
     read_prefer(asking);
+    read_author(asking);
     switch (asking->head->method) {
     case HTTP_PUT:
         read_put(asking);
@@ -377,6 +415,9 @@ static void read_request(struct asking *asking, struct span body)
         break;
     case HTTP_ROUTE_DIGEST:
         asking->ask.verb = NODE_ASK_DIGEST;
+        break;
+    case HTTP_ROUTE_VERSIONS:
+        read_versions(asking);
         break;
     case HTTP_ROUTE_CHANGES:
         read_changes(asking);

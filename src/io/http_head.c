@@ -30,6 +30,7 @@ static const char *const field_names[HTTP_FIELD_COUNT] = {
     [HTTP_PREFER] = "prefer",
     [HTTP_TRANSFER_ENCODING] = "transfer-encoding",
     [HTTP_UPGRADE] = "upgrade",
+    [HTTP_WEFT_AUTHOR] = "x-weft-author",
     [HTTP_WEFT_ID] = "x-weft-id",
     [HTTP_WEBSOCKET_KEY] = "sec-websocket-key",
     [HTTP_WEBSOCKET_PROTOCOL] = "sec-websocket-protocol",

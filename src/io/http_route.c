@@ -18,6 +18,7 @@ static const struct {
                              "GET, HEAD, PUT, PATCH, DELETE"},
     [HTTP_ROUTE_DIGEST] = {READ, "GET, HEAD"},
     [HTTP_ROUTE_CHANGES] = {BIT(HTTP_GET), "GET"},
+    [HTTP_ROUTE_VERSIONS] = {READ | BIT(HTTP_POST) | BIT(HTTP_DELETE), "GET, HEAD, POST, DELETE"},
     [HTTP_ROUTE_RECOVERIES] = {READ, "GET, HEAD"},
     [HTTP_ROUTE_RECOVERY] = {READ, "GET, HEAD"},
     [HTTP_ROUTE_MEMBERS] = {READ, "GET, HEAD"},
@@ -47,9 +48,10 @@ static struct http_route find_document(struct span rest)
     if (slash != NULL) {
         route.id.size = (size_t)(slash - rest.data);
         struct span below = {slash + 1, rest.size - route.id.size - 1};
-        route.kind = is(below, "digest")    ? HTTP_ROUTE_DIGEST
-                     : is(below, "changes") ? HTTP_ROUTE_CHANGES
-                                            : HTTP_ROUTE_NONE;
+        route.kind = is(below, "digest")     ? HTTP_ROUTE_DIGEST
+                     : is(below, "changes")  ? HTTP_ROUTE_CHANGES
+                     : is(below, "versions") ? HTTP_ROUTE_VERSIONS
+                                             : HTTP_ROUTE_NONE;
     }
     if (route.id.size == 0) {
         route.kind = HTTP_ROUTE_NONE;

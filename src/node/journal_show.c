@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "node/authors.h"
 #include "node/documents.h"
 #include "node/edit.h"
 #include "node/feeds.h"
@@ -193,7 +194,7 @@ static void fail(struct node *node, enum weft_status status)
         code = WIRE_STORAGE_FULL;
     }
     node->metrics.commits_failed++;
-    node->agent = node_agent(node); // what it wrote in the lost group must not be written otherwise
+    authors_forget(node); // what they wrote in the lost group must not be written otherwise
     node_log(node, NODE_LOG_ERROR, "commit_failed", "entries=%u reason=\"%s\" code=%u",
              away->entries + open->entries, reason, code);
     uint64_t first = away->entries   ? away->first_number

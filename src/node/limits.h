@@ -86,6 +86,7 @@
 
 // ----------------------------------------------------------------------------------- requests
 
+#define AUTHORS_MAX 256U // names of those who edit over HTTP that have an agent at a time
 #define LIST_DEFAULT 100U
 #define LIST_MAX 1000U
 #define LIST_SCAN_MAX 10000U             // records looked at for one page, deleted documents too

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "node/authors.h"
 #include "node/documents.h"
 #include "node/edit.h"
 #include "node/feeds.h"
@@ -217,7 +218,7 @@ static void init(struct node *node, const struct node_config *config)
     weft_buffer_init(&node->comparison.feeds, &node->allocator);
     journal_init(node);
     node->hash_seed = node_random(node);
-    node->agent = node_agent(node);
+    authors_forget(node);
 }
 
 static enum weft_status open_store(struct node *node, const struct node_config *config)
@@ -285,6 +286,7 @@ void node_destroy(struct node *node)
     }
     room_flush_turn(node);
     room_finish_all(node);
+    authors_finish(node);
     documents_finish(node);
     members_finish(node);
     feeds_finish(node);

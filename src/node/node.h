@@ -94,7 +94,10 @@ enum node_verb {
     NODE_ASK_PATCH,  // as PUT for text/plain; with json: [[pos, del, "ins"], ...] in scalars
     NODE_ASK_CREATE, // PUT with If-None-Match: *
     NODE_ASK_DELETE, // start the next epoch
-    NODE_ASK_WATCH,  // event stream of changes
+    NODE_ASK_LABELS, // the document's labels as JSON
+    NODE_ASK_LABEL,  // gives the version in the body, or that of now, the name `label`
+    NODE_ASK_UNLABEL,
+    NODE_ASK_WATCH, // event stream of changes
     NODE_ASK_RECOVERY_LIST,
     NODE_ASK_RECOVERY_TEXT, // one recovery copy; `document`, `after` = epoch in hex
     NODE_ASK_MEMBERS,
@@ -109,6 +112,8 @@ struct node_ask {
     struct span body;
     struct span prefix;
     struct span after;
+    struct span label;
+    struct span author;   // display name of who edits, or empty
     struct span if_match; // digest in hex the text must still have, or empty
     uint64_t
         agent;    // PUT, PATCH: who makes its operations, 0: the node; WATCH: who is to be told of

@@ -120,7 +120,8 @@ uint32_t request_code_of(enum weft_status status)
 
 static size_t bytes_of(const struct node_ask *ask)
 {
-    return ask->document.size + ask->prefix.size + ask->after.size + ask->if_match.size;
+    return ask->document.size + ask->prefix.size + ask->after.size + ask->if_match.size +
+           ask->label.size + ask->author.size;
 }
 
 static struct span copy_span(struct request *request, size_t *at, struct span from)
@@ -162,6 +163,8 @@ struct request *request_create(struct node *node, struct request_id id, const st
     request->ask.prefix = copy_span(request, &at, ask->prefix);
     request->ask.after = copy_span(request, &at, ask->after);
     request->ask.if_match = copy_span(request, &at, ask->if_match);
+    request->ask.label = copy_span(request, &at, ask->label);
+    request->ask.author = copy_span(request, &at, ask->author);
     node->metrics.requests++;
     return request;
 }
@@ -189,14 +192,15 @@ void request_destroy(struct node *node, struct request *request)
 static bool is_edit(const struct node_ask *ask)
 {
     return ask->verb == NODE_ASK_PUT || ask->verb == NODE_ASK_PATCH ||
-           ask->verb == NODE_ASK_CREATE || ask->verb == NODE_ASK_DELETE;
+           ask->verb == NODE_ASK_CREATE || ask->verb == NODE_ASK_DELETE ||
+           ask->verb == NODE_ASK_LABEL || ask->verb == NODE_ASK_UNLABEL;
 }
 
 static bool names_document(const struct node_ask *ask)
 {
     return is_edit(ask) || ask->verb == NODE_ASK_TEXT || ask->verb == NODE_ASK_DELTA ||
            ask->verb == NODE_ASK_DIGEST || ask->verb == NODE_ASK_WATCH ||
-           ask->verb == NODE_ASK_RECOVERY_TEXT;
+           ask->verb == NODE_ASK_LABELS || ask->verb == NODE_ASK_RECOVERY_TEXT;
 }
 
 /// Puts a request off until the commit; taken.

@@ -5,6 +5,7 @@
 //   request.c        the table, answers, waiting
 //   request_read.c   TEXT DELTA DIGEST LIST RECOVERY_* MEMBERS
 //   request_edit.c   PUT PATCH CREATE DELETE LEAVE FORGET
+//   request_label.c  LABELS LABEL UNLABEL
 //   watch.c          WATCH
 //
 // May include: node/state.h.
@@ -58,6 +59,18 @@ uint32_t request_code_of(enum weft_status status);
 /// Answers with what is known of a room's document, as JSON.
 void request_respond_state(struct node *node, struct request_id id, uint16_t status,
                            struct room *room, const char *durability);
+
+struct json;
+/// The version vector in hex, quoted; with '@' and the epoch when that is not the first one, so
+/// that it means nothing else after the document was deleted.
+void request_put_version(struct json *json, const struct weft_epoch *epoch, struct span vector);
+/// The labels of a room's document. @return false without memory.
+bool request_put_labels(struct node *node, struct json *json, const struct room *room);
+/// LABEL and UNLABEL. @return as weft_doc_set_label(); WEFT_NOT_FOUND: there is no document;
+/// WEFT_RANGE: it has no such label; WEFT_CONFLICT: the version is of another epoch.
+WEFT_MUST_USE enum weft_status request_apply_label(struct node *node, struct room *room,
+                                                   const struct node_ask *ask, uint64_t agent);
+void request_refuse_label(struct node *node, struct request_id id, enum weft_status status);
 
 /// Answers a read. @return false: its document is not on disk whole; ask again after the commit.
 bool request_read(struct node *node, struct request_id id, const struct node_ask *ask);

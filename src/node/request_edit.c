@@ -6,6 +6,7 @@
 // agent and what is asked. So it can be sent again, anywhere (docs/decisions/0008).
 #include <string.h>
 
+#include "node/authors.h"
 #include "node/edit.h"
 #include "node/epoch.h"
 #include "node/journal.h"
@@ -130,13 +131,14 @@ static enum weft_status was_created_so(struct node *node, struct room *room, str
     return order == WEFT_ORDER_EQUAL || order == WEFT_ORDER_BEFORE ? WEFT_OK : WEFT_CONFLICT;
 }
 
-static enum weft_status create_text(struct node *node, struct room *room, struct span text)
+static enum weft_status create_text(struct node *node, struct room *room, struct span text,
+                                    uint64_t agent)
 {
     if (weft_doc_stats(room->doc).atoms > 0) {
         return was_created_so(node, room, text);
     }
     if (text.size == 0) {
-        return begin_empty(room, node->agent);
+        return begin_empty(room, agent);
     }
     return weft_doc_insert_initial(room->doc, text.data, text.size);
 }
@@ -166,10 +168,10 @@ static enum weft_status put(struct room *room, uint64_t agent, struct span text)
     return replace(room, agent, text);
 }
 
-static enum weft_status apply_edit(struct node *node, struct request *request, struct room *room)
+static enum weft_status apply_edit(struct node *node, struct request *request, struct room *room,
+                                   uint64_t agent)
 {
     const struct node_ask *ask = &request->ask;
-    uint64_t agent = ask->agent ? ask->agent : node->agent;
     struct weft_epoch next;
     switch (ask->verb) {
     case NODE_ASK_PUT:
@@ -177,7 +179,10 @@ static enum weft_status apply_edit(struct node *node, struct request *request, s
     case NODE_ASK_PATCH:
         return ask->json ? patch(room, agent, ask->body) : put(room, agent, ask->body);
     case NODE_ASK_CREATE:
-        return create_text(node, room, ask->body);
+        return create_text(node, room, ask->body, agent);
+    case NODE_ASK_LABEL:
+    case NODE_ASK_UNLABEL:
+        return request_apply_label(node, room, ask, agent);
     default:
         next = epoch_next(node, room);
         return weft_doc_stats(room->doc).atoms == 0 ? WEFT_NOT_FOUND
@@ -213,6 +218,17 @@ static bool is_known(const struct room *room, const struct node_ask *ask)
     return ask->agent && weft_doc_next_seq(room->doc, ask->agent) > ask->seq;
 }
 
+/// With the first edit of an agent it is said who that is: by itself, unless its seqs are counted
+/// by the asker.
+static void introduce(struct node *node, struct room *room, const struct node_ask *ask,
+                      uint64_t agent)
+{
+    if (weft_doc_next_seq(room->doc, agent) == 0 || (ask->agent && ask->author.size == 0)) {
+        return;
+    }
+    authors_introduce(node, room, agent, ask->agent ? node->agent : agent, ask->author);
+}
+
 static bool refuse_unfit(struct node *node, struct request *request, struct room *room)
 {
     uint32_t code;
@@ -232,6 +248,54 @@ static bool refuse_unfit(struct node *node, struct request *request, struct room
         return true;
     }
     return false;
+}
+
+/// Answers an edit that was tried, or lets it wait for its group.
+static void conclude(struct node *node, struct request *request, struct room *room,
+                     enum weft_status status)
+{
+    bool label = request->ask.verb == NODE_ASK_LABEL || request->ask.verb == NODE_ASK_UNLABEL;
+    if (status == WEFT_OK) {
+        await(node, request, room);
+        return;
+    }
+    if (label) {
+        request_refuse_label(node, request->id, status);
+    } else if (status == WEFT_CONFLICT) {
+        request_refuse_condition(node, request->id, "exists");
+    } else if (status == WEFT_NO_MEMORY) {
+        request_refuse_memory(node, request->id);
+    } else {
+        request_refuse(node, request->id, request_code_of(status), NULL);
+    }
+    request_destroy(node, request);
+}
+
+/// Makes the edit and stages it.
+static void make_edit(struct node *node, struct request *request, struct room *room)
+{
+    const struct node_ask *ask = &request->ask;
+    bool deletes = ask->verb == NODE_ASK_DELETE;
+    uint64_t agent = ask->agent ? ask->agent : authors_agent(node, ask->author);
+    uint64_t before = weft_doc_stats(room->doc).atoms;
+    bool first = weft_doc_next_seq(room->doc, agent) == 0;
+    request->created = before == 0 && !deletes;
+    request->status = request->created ? 201 : 200;
+    node->metrics.deltas_received++;
+    enum weft_status status = apply_edit(node, request, room, agent);
+    if (status == WEFT_OK && first && !deletes) {
+        introduce(node, room, ask, agent);
+    }
+    uint64_t after = weft_doc_stats(room->doc).atoms;
+    request->repeated = !deletes && after == before;
+    if (status && after > before) {
+        node->open->failed = true; // some of it was done: taken back with its group
+    }
+    if (!deletes && after > before) {
+        node->metrics.atoms_from_clients += after - before;
+        edit_stage_new(node, room, EDIT_MADE_HERE);
+    }
+    conclude(node, request, room, status);
 }
 
 void request_edit(struct node *node, struct request *request)
@@ -255,35 +319,8 @@ void request_edit(struct node *node, struct request *request)
     if (is_known(room, &request->ask)) {
         request->repeated = true;
         await(node, request, room);
-        return;
-    }
-    if (refuse_unfit(node, request, room)) {
-        return;
-    }
-    uint64_t before = weft_doc_stats(room->doc).atoms;
-    request->created = before == 0 && request->ask.verb != NODE_ASK_DELETE;
-    request->status = request->created ? 201 : 200;
-    node->metrics.deltas_received++;
-    status = apply_edit(node, request, room);
-    uint64_t after = weft_doc_stats(room->doc).atoms;
-    request->repeated = request->ask.verb != NODE_ASK_DELETE && after == before;
-    if (status && after > before) {
-        node->open->failed = true; // some of it was done: taken back with its group
-    }
-    if (request->ask.verb != NODE_ASK_DELETE && after > before) {
-        node->metrics.atoms_from_clients += after - before;
-        edit_stage_new(node, room, EDIT_MADE_HERE);
-    }
-    if (status == WEFT_CONFLICT) {
-        request_refuse_condition(node, request->id, "exists");
-        request_destroy(node, request);
-    } else if (status == WEFT_NO_MEMORY) {
-        request_refuse_memory(node, request->id);
-        request_destroy(node, request);
-    } else if (status) {
-        refuse(node, request, request_code_of(status), NULL);
-    } else {
-        await(node, request, room);
+    } else if (!refuse_unfit(node, request, room)) {
+        make_edit(node, request, room);
     }
 }
 

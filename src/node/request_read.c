@@ -36,9 +36,7 @@ static void respond_json(struct node *node, struct request_id id, uint16_t statu
 // ------------------------------------------------------------------------------------- one
 // document
 
-/// The version vector in hex; with '@' and the epoch when that is not the first one, so that it
-/// means nothing else after the document was deleted.
-static void put_version(struct json *json, const struct weft_epoch *epoch, struct span vector)
+void request_put_version(struct json *json, const struct weft_epoch *epoch, struct span vector)
 {
     static const char digits[] = "0123456789abcdef";
     static const struct weft_epoch first = {0};
@@ -73,7 +71,7 @@ static bool put_state(struct node *node, struct json *json, struct room *room,
     json_name(json, "digest");
     json_hex(json, digest_out->bytes, sizeof digest_out->bytes);
     json_name(json, "version");
-    put_version(json, &room->head.epoch, span_of_buffer(&node->version));
+    request_put_version(json, &room->head.epoch, span_of_buffer(&node->version));
     json_name(json, "length");
     json_u64(json, stats.length);
     json_name(json, "bytes");
@@ -102,6 +100,17 @@ void request_respond_state(struct node *node, struct request_id id, uint16_t sta
     }
     struct request_head head = head_of(&room->head.epoch, &digest);
     respond_json(node, id, status, &json, &head, durability);
+}
+
+static void respond_labels(struct node *node, struct request_id id, struct room *room)
+{
+    struct weft_buffer body;
+    struct weft_digest digest;
+    weft_buffer_init(&body, &node->allocator);
+    struct json json = {&body, false};
+    json.failed = weft_doc_digest(&digest, room->doc) || !request_put_labels(node, &json, room);
+    struct request_head head = head_of(&room->head.epoch, &digest);
+    respond_json(node, id, 200, &json, &head, room_on_disk(room) ? "durable" : NULL);
 }
 
 /// The text from its record, when nothing was journaled since: nothing has to be decoded.
@@ -167,6 +176,8 @@ static bool read_document(struct node *node, struct request_id id, const struct 
         watch_begin(node, id, ask, room);
     } else if (weft_doc_stats(room->doc).atoms == 0) {
         request_refuse(node, id, WIRE_NO_DOCUMENT, NULL);
+    } else if (ask->verb == NODE_ASK_LABELS) {
+        respond_labels(node, id, room);
     } else if (ask->verb == NODE_ASK_DIGEST) {
         request_respond_state(node, id, 200, room, room_on_disk(room) ? "durable" : NULL);
     } else {
@@ -437,6 +448,7 @@ bool request_read(struct node *node, struct request_id id, const struct node_ask
     case NODE_ASK_TEXT:
     case NODE_ASK_DELTA:
     case NODE_ASK_DIGEST:
+    case NODE_ASK_LABELS:
     case NODE_ASK_WATCH:
         return read_document(node, id, ask);
     default:

@@ -454,7 +454,10 @@ struct node {
     char client_address[PEER_NAME_BYTES_MAX + 1];
     uint64_t incarnation;
     uint64_t hash_seed;
-    uint64_t agent;       // of HTTP edits of this process
+    uint64_t agent;         // of HTTP edits of this process that give no name
+    struct author *authors; // AUTHORS_MAX names that HTTP edits gave, or NULL
+    uint32_t author_count;
+    uint32_t author_next; // the one that makes room
     bool opened;          // the first commit was tried: things may be said
     bool incarnation_due; // it is not on disk yet
     bool draining;

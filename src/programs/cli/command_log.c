@@ -6,6 +6,7 @@
 
 #include "codec/version.h"
 #include "programs/cli/history.h"
+#include "programs/cli/people.h"
 #include "programs/cli/place.h"
 #include "programs/cli/runs.h"
 #include "programs/cli/versions.h"
@@ -25,6 +26,7 @@ struct log {
     struct history history;
     struct output output;
     struct passed passed;
+    struct people people;
     bool versions;
 };
 
@@ -88,6 +90,8 @@ static enum weft_status show_edit(struct log *log, const struct history_run *run
 {
     bool cells = log->output.format == FORMAT_TABLE;
     json_t *row = cells ? run_cells(&log->history, run) : run_json(&log->history, run);
+    const char *author = people_name(&log->people, run->agent);
+    json_object_set_new(row, "author", author != NULL ? json_string(author) : json_null());
     enum weft_status status = row != NULL && log->versions ? set_version(row, log) : WEFT_OK;
     output_row(&log->output, row);
     return status;
@@ -95,7 +99,7 @@ static enum weft_status show_edit(struct log *log, const struct history_run *run
 
 static int print_log(struct log *log, const struct arguments *arguments, uint64_t last)
 {
-    static const char *const columns[] = {"version", "lamport", "id",   "kind",
+    static const char *const columns[] = {"version", "lamport", "id",   "author", "kind",
                                           "length",  "target",  "text", NULL};
     enum weft_status status = WEFT_OK;
     size_t from = log->history.count > last ? log->history.count - last : 0;
@@ -121,11 +125,13 @@ static int run_log(const struct arguments *arguments)
     if (code != EXIT_FINE)
         return code;
     weft_buffer_init(&log.passed.agents, NULL);
-    if (history_init(&log.history, log.doc) != WEFT_OK)
+    enum weft_status status = people_init(&log.people, log.doc);
+    if (history_init(&log.history, log.doc) != WEFT_OK || status != WEFT_OK)
         code = complain(EXIT_REFUSED, "out of memory");
     else
         code = print_log(&log, arguments, last);
     history_finish(&log.history);
+    people_finish(&log.people);
     weft_buffer_finish(&log.passed.agents);
     weft_doc_destroy(log.doc);
     return code;
@@ -141,7 +147,7 @@ const struct command log_command = {
     .name = "log",
     .arguments = "URL|DIR DOC",
     .summary = "Lists a document's edits, each after all that it builds on.",
-    .details = "Columns: Lamport time, id, kind, length, target, text.",
+    .details = "Columns: Lamport time, id, who that is said to be, kind, length, target, text.",
     .options = log_options,
     .examples = {"weft log http://127.0.0.1:9338 notes -n 20", "weft log ./data notes -o ndjson"},
     .positional_min = 2,

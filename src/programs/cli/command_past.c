@@ -10,6 +10,7 @@
 #include "codec/wire.h"
 #include "programs/cli/diff_text.h"
 #include "programs/cli/ids.h"
+#include "programs/cli/people.h"
 #include "programs/cli/place.h"
 #include "programs/cli/runs.h"
 #include "programs/cli/versions.h"
@@ -108,6 +109,7 @@ const struct command show_command = {
 
 struct blame {
     struct output output;
+    struct people people;
     struct span text; // not shown yet
     uint64_t index;
 };
@@ -121,8 +123,9 @@ static bool show_run(void *context, const struct weft_blame_run *run)
     json_t *shown = blame->output.format == FORMAT_TABLE ? output_excerpt(text, EXCERPT_WIDTH)
                                                          : output_text(text);
     output_row(&blame->output,
-               json_pack("{s:I, s:I, s:s, s:o}", "index", (json_int_t)blame->index, "length",
-                         (json_int_t)run->length, "id", id, "text", shown));
+               json_pack("{s:I, s:I, s:s, s:s?, s:o}", "index", (json_int_t)blame->index, "length",
+                         (json_int_t)run->length, "id", id, "author",
+                         people_name(&blame->people, run->id.agent), "text", shown));
     blame->index += run->length;
     blame->text.data += text.size;
     blame->text.size -= text.size;
@@ -131,13 +134,16 @@ static bool show_run(void *context, const struct weft_blame_run *run)
 
 static int blame(const struct look *look, const struct weft_buffer *text)
 {
-    static const char *const columns[] = {"index", "length", "id", "text", NULL};
+    static const char *const columns[] = {"index", "length", "id", "author", "text", NULL};
     struct blame blame = {.text = span_of_buffer(text)};
+    enum weft_status status = people_init(&blame.people, look->doc);
     output_begin(&blame.output, look->arguments, columns);
-    int code =
-        judge(EXIT_FINE, weft_doc_visit_blame_at(look->doc, look->version.data, look->version.size,
-                                                 WEFT_UTF8, 0, text->size, show_run, &blame));
+    if (status == WEFT_OK)
+        status = weft_doc_visit_blame_at(look->doc, look->version.data, look->version.size,
+                                         WEFT_UTF8, 0, text->size, show_run, &blame);
+    int code = judge(EXIT_FINE, status);
     int end = output_end(&blame.output);
+    people_finish(&blame.people);
     return code != EXIT_FINE ? code : end;
 }
 
@@ -160,7 +166,8 @@ const struct command blame_command = {
     .name = "blame",
     .arguments = "URL|DIR DOC [--at VERSION]",
     .summary = "Says who wrote each part of a document's text.",
-    .details = "Columns: index and length in characters, id of the first, text.\n" VERSION_HELP,
+    .details = "Columns: index and length in characters, id of the first, who that is said to be, "
+               "text.\n" VERSION_HELP,
     .options = show_options,
     .examples = {"weft blame http://127.0.0.1:9338 notes", "weft blame ./data notes -o ndjson"},
     .positional_min = 2,

@@ -155,17 +155,23 @@ static int put(const struct arguments *arguments, struct remote *remote,
         snprintf(match_field, sizeof(match_field), "If-Match: \"%.80s\"", match);
         ask.fields[used++] = match_field;
     }
-    if (replicas > 1 && used < 4) {
+    if (replicas > 1) {
         snprintf(prefer_field, sizeof(prefer_field), "Prefer: wait=replicated:%" PRIu64, replicas);
         ask.fields[used++] = prefer_field;
     }
+    char *author = remote_author(arguments_value(arguments, "author"));
+    if (author != NULL)
+        ask.fields[used] = author;
     char *path = remote_path("/v1/docs/", name, "");
-    if (path == NULL)
+    if (path == NULL) {
+        free(author);
         return complain(EXIT_REFUSED, "out of memory");
+    }
     ask.path = path;
     snprintf(subject, sizeof(subject), "document \"%.200s\"", name);
     int code = remote_expect(remote, &ask, subject);
     free(path);
+    free(author);
     if (code == EXIT_FINE)
         code = remark_state(remote, name, replicas);
     return code;
@@ -197,6 +203,7 @@ static int run_put(const struct arguments *arguments)
 static const struct command_option put_options[] = {
     {"create", '\0', NULL, "only if there is none; twice, anywhere, is one edit"},
     {"if-match", '\0', "DIGEST", "only if the document still has this digest"},
+    {"author", 'a', "NAME", "who makes the edit, for weft blame and weft log"},
     {"replicas", 'r', "N", "wait until it is on N disks; exit code 1: not after 10 s"},
     {.name = NULL},
 };

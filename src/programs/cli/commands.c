@@ -35,6 +35,7 @@ const struct command *const commands[] = {
     &show_command,
     &blame_command,
     &diff_command,
+    &label_command,
     &watch_command,
     &verify_command,
     &replay_command,

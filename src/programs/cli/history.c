@@ -332,6 +332,7 @@ bool history_difference(struct history_atom *a_out, struct history_atom *b_out,
 
 const char *history_kind(uint8_t kind)
 {
-    static const char *const names[] = {"insert", "delete", "undelete", "mark", "nop"};
+    static const char *const names[] = {"insert", "delete", "undelete", "mark",
+                                        "nop",    "label",  "author"};
     return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
 }

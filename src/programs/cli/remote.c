@@ -81,7 +81,7 @@ static struct curl_slist *make_fields(const struct remote_ask *ask)
         snprintf(line, sizeof(line), "Accept: %s", ask->accept);
         fields = curl_slist_append(fields, line);
     }
-    for (size_t i = 0; i < 4 && ask->fields[i] != NULL; i++)
+    for (size_t i = 0; i < REMOTE_FIELDS_MAX && ask->fields[i] != NULL; i++)
         fields = curl_slist_append(fields, ask->fields[i]);
     // No pause for a "100 Continue".
     return curl_slist_append(fields, "Expect:");
@@ -196,6 +196,11 @@ int remote_json(struct remote *remote, json_t **json_out, const char *path, cons
                         remote->base, path);
     *json_out = json;
     return EXIT_FINE;
+}
+
+char *remote_author(const char *name)
+{
+    return name != NULL ? remote_path("X-Weft-Author: ", name, "") : NULL;
 }
 
 char *remote_path(const char *prefix, const char *name, const char *suffix)

@@ -30,11 +30,13 @@ struct remote {
     char durability[32]; // durable, replicated:N, or empty
 };
 
+#define REMOTE_FIELDS_MAX 6
+
 struct remote_ask {
-    const char *method;    // GET, PUT, POST, DELETE
-    const char *path;      // begins with a slash, percent-encoded
-    const char *accept;    // NULL: anything
-    const char *fields[4]; // further header lines; ends with NULL
+    const char *method;                    // GET, PUT, POST, DELETE
+    const char *path;                      // begins with a slash, percent-encoded
+    const char *accept;                    // NULL: anything
+    const char *fields[REMOTE_FIELDS_MAX]; // further header lines; ends with NULL
     struct span body;
     bool has_body;
 };
@@ -53,6 +55,10 @@ int remote_expect(struct remote *remote, const struct remote_ask *ask, const cha
 int remote_json(struct remote *remote, json_t **json_out, const char *path, const char *subject);
 /// The exit code for an answer that was no success, which is said.
 int remote_refusal(const struct remote *remote, const char *subject);
+
+/// The header line that says who edits, owned by the caller: free(). NULL for NULL, and without
+/// memory: then it goes unsaid.
+char *remote_author(const char *name);
 
 /// "/v1/docs/NAME" and a suffix, percent-encoded. Owned by the caller: free(). NULL: no memory.
 char *remote_path(const char *prefix, const char *name, const char *suffix);

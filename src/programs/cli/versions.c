@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <weft/version.h>
+#include <weft/labels.h>
 
 #include "codec/version.h"
 #include "codec/wire.h"
@@ -303,6 +303,56 @@ static int check_epoch(const struct weft_doc *doc, const char *name, const struc
                     order < 0 ? "it was deleted or rebuilt since" : "this replica is behind");
 }
 
+// ----------------------------------------------------------------------------------------- labels
+
+struct wanted {
+    struct span name;
+    struct weft_buffer *out;
+    enum weft_status status; // WEFT_NOT_FOUND until it is found
+};
+
+static bool take_label(void *context, const struct weft_label *label)
+{
+    struct wanted *wanted = context;
+    if (!span_equal(wanted->name, (struct span){label->name, label->name_size}))
+        return true;
+    wanted->status = weft_buffer_append(wanted->out, label->version, label->version_size);
+    return false;
+}
+
+static enum weft_status find_label(struct weft_buffer *out, const struct weft_doc *doc,
+                                   const char *text)
+{
+    struct wanted wanted = {span_of_text(text), out, WEFT_NOT_FOUND};
+    enum weft_status status = weft_doc_visit_labels(doc, take_label, &wanted);
+    return status == WEFT_OK ? wanted.status : status;
+}
+
+// ---------------------------------------------------------------------------------------- reading
+
+/// A word that spells a version. @return as parse_vector().
+static enum weft_status read_spelled(struct weft_buffer *out, struct weft_epoch *epoch_out,
+                                     const char *text)
+{
+    char *word = strdup(text);
+    if (word == NULL)
+        return WEFT_NO_MEMORY;
+    enum weft_status status =
+        split_epoch(epoch_out, word) ? parse_vector(out, word) : WEFT_MALFORMED;
+    free(word);
+    return status;
+}
+
+bool version_is_spelled(const char *text)
+{
+    struct weft_buffer vector;
+    struct weft_epoch epoch;
+    weft_buffer_init(&vector, NULL);
+    bool spelled = read_spelled(&vector, &epoch, text) == WEFT_OK;
+    weft_buffer_finish(&vector);
+    return spelled;
+}
+
 int version_read(struct weft_buffer *out, const struct weft_doc *doc, const char *name,
                  const char *option, const char *text)
 {
@@ -313,18 +363,19 @@ int version_read(struct weft_buffer *out, const struct weft_doc *doc, const char
         status = weft_doc_version(out, doc);
         return status == WEFT_OK ? EXIT_FINE : complain(EXIT_REFUSED, "out of memory");
     }
-    char *word = strdup(text);
-    if (word == NULL)
-        return complain(EXIT_REFUSED, "out of memory");
-    status = split_epoch(&epoch, word) ? parse_vector(out, word) : WEFT_MALFORMED;
-    bool empty = *word == '\0' && strchr(text, '@') == NULL; // nothing is so in every epoch
-    free(word);
+    status = read_spelled(out, &epoch, text);
+    bool spelled = status == WEFT_OK;
     if (status == WEFT_MALFORMED)
-        return complain(EXIT_USAGE, "--%s \"%.80s\" is no version; " VERSION_HELP, option, text);
+        status = find_label(out, doc, text);
+    if (status == WEFT_NOT_FOUND)
+        return complain(EXIT_USAGE,
+                        "--%s \"%.80s\" is no version, and no label of \"%s\"; " VERSION_HELP,
+                        option, text, name);
     if (status != WEFT_OK)
         return complain(EXIT_REFUSED, "%s", weft_status_text(status));
-    int code = empty ? EXIT_FINE : check_epoch(doc, name, &epoch);
-    if (code == EXIT_FINE)
+    bool empty = *text == '\0'; // nothing is so in every epoch
+    int code = spelled && !empty ? check_epoch(doc, name, &epoch) : EXIT_FINE;
+    if (code == EXIT_FINE && spelled)
         code = check_version(doc, name, (struct span){out->data + before, out->size - before});
     return code;
 }

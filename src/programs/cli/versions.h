@@ -4,12 +4,15 @@
 //   AGENT:NEXT,AGENT:NEXT        as weft dump, weft log --versions and weft show print it
 //   0104f43f90012f02e401         the version vector in hex, as the HTTP API says it
 //   ...@EPOCH                    either of them, of another epoch than the first (48 hex digits)
+//   LABEL                        a name that was given to one (weft label)
 //
 // What is printed is what is taken. A version is refused when it is of another epoch than the
 // document, has operations that the document has not, or holds edits without what they build on.
 // May include: base/, weft/, jansson.
 #ifndef WEFT_PROGRAMS_CLI_VERSIONS_H
 #define WEFT_PROGRAMS_CLI_VERSIONS_H
+
+#include <stdbool.h>
 
 #include <jansson.h>
 
@@ -18,13 +21,16 @@
 #include "base/bytes.h"
 
 #define VERSION_HELP                                                                               \
-    "VERSION is AGENT:NEXT,AGENT:NEXT... as weft dump and weft log --versions say, or the hex "    \
-    "digits that the HTTP API says; with @EPOCH behind it when the document was deleted before."
+    "VERSION is a label, or AGENT:NEXT,AGENT:NEXT... as weft dump and weft log --versions say, "   \
+    "or the hex digits that the HTTP API says, with @EPOCH behind it after a deletion."
 
 /// Appends the version vector that a word names. @param option As the user knows it, for messages.
 /// @param text NULL: the document as it is. @return EXIT_FINE, or another after saying why.
 int version_read(struct weft_buffer *out, const struct weft_doc *doc, const char *name,
                  const char *option, const char *text);
+
+/// Whether a word reads as a version that is no label, whatever the document.
+bool version_is_spelled(const char *text);
 
 /// Appends AGENT:NEXT,AGENT:NEXT@EPOCH. @param vector Well-formed.
 WEFT_MUST_USE enum weft_status version_format(struct weft_buffer *out,

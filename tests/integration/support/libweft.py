@@ -85,6 +85,11 @@ class Document:
         _check(_lib.weft_doc_insert(self._doc, SCALARS, ctypes.c_uint64(index), data,
                                     ctypes.c_size_t(len(data))))
 
+    def set_author(self, agent, name):
+        data = name.encode()
+        _check(_lib.weft_doc_set_author(self._doc, ctypes.c_uint64(agent), data,
+                                        ctypes.c_size_t(len(data))))
+
     def delete(self, index, length):
         _check(_lib.weft_doc_delete(self._doc, SCALARS, ctypes.c_uint64(index),
                                     ctypes.c_uint64(length)))
