@@ -66,6 +66,7 @@ extern const struct command show_command;
 extern const struct command blame_command;
 extern const struct command diff_command;
 extern const struct command label_command;
+extern const struct command why_command;
 extern const struct command watch_command;
 extern const struct command verify_command;
 extern const struct command replay_command;

@@ -36,6 +36,7 @@ const struct command *const commands[] = {
     &blame_command,
     &diff_command,
     &label_command,
+    &why_command,
     &watch_command,
     &verify_command,
     &replay_command,

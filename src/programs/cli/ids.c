@@ -33,6 +33,17 @@ static bool take_number(uint64_t *number_out, const char **at, int base)
     return true;
 }
 
+bool id_parse(struct weft_id *id_out, const char *text)
+{
+    struct weft_id id;
+    const char *at = text;
+    if (!take_number(&id.agent, &at, 16) || *at++ != ':' || !take_number(&id.seq, &at, 10) ||
+        *at != '\0' || id.agent == 0)
+        return false;
+    *id_out = id;
+    return true;
+}
+
 static bool take_entry(struct version_entry *entry_out, const char **at)
 {
     if (!take_number(&entry_out->agent, at, 16) || **at != ':')
