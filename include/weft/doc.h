@@ -28,6 +28,7 @@
 extern "C" {
 #endif
 
+/// One replica of a text: opaque, made by weft_doc_create() or weft_doc_load().
 struct weft_doc;
 
 /// Names one atom (an inserted element, or one atom of a delete or an undelete) for ever.
@@ -94,7 +95,7 @@ struct weft_doc_options {
 /// @return WEFT_OK or WEFT_NO_MEMORY. The caller owns the document: weft_doc_destroy().
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_create(struct weft_doc **doc_out,
                                                         const struct weft_doc_options *options);
-/// Takes NULL.
+/// Gives back all that a document holds. Takes NULL.
 WEFT_API void weft_doc_destroy(struct weft_doc *doc);
 
 // ---------------------------------------------------------------------------------------- editing
@@ -235,7 +236,9 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_delta_own(struct weft_buffer *o
 /// Reads what a version vector lacks in pieces of bounded size, each a delta by itself, in causal
 /// order. The document may change in between: what arrives later is read too.
 struct weft_delta_reader;
-/// @param version Untrusted. The reader must not outlive the document.
+/// A reader of what a version vector lacks. The caller owns it: weft_delta_reader_destroy(). It
+/// must not outlive the document. @param version Untrusted; copied.
+/// @return WEFT_OK, WEFT_MALFORMED or WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status
 weft_delta_reader_create(struct weft_delta_reader **reader_out, const struct weft_doc *doc,
                          const uint8_t *version, size_t size);
@@ -243,11 +246,12 @@ weft_delta_reader_create(struct weft_delta_reader **reader_out, const struct wef
 /// KiB) bytes; appends nothing at the end. @return WEFT_OK or WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status
 weft_delta_reader_next(struct weft_buffer *out, struct weft_delta_reader *reader, size_t size_max);
-/// Takes NULL.
+/// Gives back what a reader holds. Takes NULL.
 WEFT_API void weft_delta_reader_destroy(struct weft_delta_reader *reader);
 
+/// Which life of its name the document is.
 WEFT_API struct weft_epoch weft_doc_epoch(const struct weft_doc *doc);
-/// <0, 0 or >0.
+/// Which of two epochs wins: less than, equal to or greater than 0, as `a` is to `b`.
 WEFT_API int weft_epoch_compare(const struct weft_epoch *a, const struct weft_epoch *b);
 
 /// Equal digests mean equal operations. Computed lazily: cost O(atoms since the last call) plus
@@ -270,6 +274,7 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_snapshot(struct weft_buffer *st
                                                           struct weft_buffer *tombs_out,
                                                           const struct weft_doc *doc);
 
+/// The three parts of a snapshot; all is borrowed.
 struct weft_snapshot {
     const uint8_t *structure;
     size_t structure_size;
@@ -290,6 +295,7 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_load(struct weft_doc **doc_out,
 
 // ------------------------------------------------------------------------------------ inspecting
 
+/// A document in numbers.
 struct weft_doc_stats {
     uint64_t length;     // visible elements
     uint64_t tombstones; // deleted elements
@@ -300,9 +306,10 @@ struct weft_doc_stats {
     uint64_t parked_runs;
     size_t memory; // bytes allocated by this document
 };
-/// Cost: O(1).
+/// What a document is made of, in numbers. Cost: O(1).
 WEFT_API struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc);
 
+/// What the atoms of a run do.
 enum weft_run_kind {
     WEFT_RUN_INSERT = 0,
     WEFT_RUN_DELETE = 1,

@@ -37,6 +37,7 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_doc_length_at(uint64_t *length_out,
                                                            enum weft_unit unit,
                                                            const uint8_t *version, size_t size);
 
+/// What became of elements between two versions.
 enum weft_diff_kind {
     WEFT_DIFF_KEPT,
     WEFT_DIFF_INSERTED, // not in the text before, or deleted there
@@ -84,7 +85,8 @@ weft_doc_visit_blame(const struct weft_doc *doc, enum weft_unit unit, uint64_t i
                      uint64_t length,
                      bool (*visit)(void *context, const struct weft_blame_run *run), void *context);
 
-/// The same of the text at a version. @return also WEFT_MALFORMED, WEFT_BEHIND or WEFT_NO_MEMORY.
+/// Visits who wrote a part of the text at a version, like weft_doc_visit_blame().
+/// @param version Untrusted. @return also WEFT_MALFORMED, WEFT_BEHIND or WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status
 weft_doc_visit_blame_at(const struct weft_doc *doc, const uint8_t *version, size_t size,
                         enum weft_unit unit, uint64_t index, uint64_t length,

@@ -36,7 +36,8 @@ struct weft_buffer {
     struct weft_allocator allocator;
 };
 
-/// Allocates nothing. @param allocator Copied; NULL means weft_allocator_libc().
+/// Makes an empty buffer, which allocates nothing. @param allocator Copied; NULL means
+/// weft_allocator_libc().
 WEFT_API void weft_buffer_init(struct weft_buffer *buffer, const struct weft_allocator *allocator);
 /// Frees the bytes; the buffer may be used again.
 WEFT_API void weft_buffer_finish(struct weft_buffer *buffer);

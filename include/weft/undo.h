@@ -15,9 +15,10 @@
 extern "C" {
 #endif
 
+/// The steps of one agent: opaque, made by weft_undo_create().
 struct weft_undo;
 
-/// All zero means the defaults that are named here.
+/// How undo groups edits. All zero means the defaults that are named here.
 struct weft_undo_options {
     const struct weft_allocator *allocator; // copied; NULL means libc
     uint64_t pause_ms;                      // after so long another step begins; default 500
@@ -29,7 +30,7 @@ struct weft_undo_options {
 WEFT_API WEFT_MUST_USE enum weft_status weft_undo_create(struct weft_undo **undo_out,
                                                          const struct weft_doc *doc, uint64_t agent,
                                                          const struct weft_undo_options *options);
-/// Takes NULL.
+/// Gives back what an undo holds; the document is left as it is. Takes NULL.
 WEFT_API void weft_undo_destroy(struct weft_undo *undo);
 
 /// Notes what the agent has done since the last call as one edit, which joins the last step when it

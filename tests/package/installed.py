@@ -15,7 +15,9 @@ SCRATCH = tempfile.TemporaryDirectory(prefix="weft-installed-")
 ROOT = os.path.join(SCRATCH.name, "root")
 PREFIX = ROOT + os.environ["WEFT_PREFIX"]
 LIBDIR = os.path.join(PREFIX, os.environ["WEFT_LIBDIR"])
+MANUAL = os.path.join(PREFIX, os.environ["WEFT_MANDIR"], "man*/*")
 EXAMPLE = os.path.join(SOURCE, "docs/examples/two_writers.c")
+DECLARED = re.compile(r"^WEFT_API\s[^;({]*?\b(weft_\w+)\(", re.MULTILINE)
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 
@@ -101,4 +103,32 @@ def insides():
     run(program)
 
 
-tap.run(installs, versions, shared, static, insides)
+def manual():
+    """There is a manual page for each command, each public function and the configuration, and no reference to none."""
+    pages = {os.path.basename(path): path for path in glob.glob(MANUAL)}
+    overview = run(os.path.join(PREFIX, "bin/weft"), "help")
+    commands = re.findall(r"^  (\w+(?: \w+)?) {2,}\S", overview, re.MULTILINE)
+    wanted = {"weft.1", "libweft.3", "weft.conf.5", *(f"weft-{name.replace(' ', '-')}.1" for name in commands)}
+    for path in glob.glob(os.path.join(SOURCE, "include/weft/*.h")):
+        with open(path, encoding="utf-8") as file:
+            wanted |= {f"{name}.3" for name in DECLARED.findall(file.read())}
+    assert len(commands) > 20 and len(wanted) > 75, f"{len(commands)} commands, {len(wanted)} pages"
+    assert wanted <= set(pages), f"no page: {sorted(wanted - set(pages))}"
+    for name, path in pages.items():
+        with open(path, encoding="utf-8") as file:
+            for to, section in re.findall(r"^\.(?:It )?Xr (\S+) (\d)", file.read(), re.MULTILINE):
+                assert f"{to}.{section}" in pages, f"{name} refers to {to}({section})"
+
+
+def lint():
+    """mandoc finds nothing to say about the manual pages."""
+    if not shutil.which("mandoc"):
+        raise tap.Skip("no mandoc")
+    said = subprocess.run(["mandoc", "-Tlint", "-Wstyle", *glob.glob(MANUAL)], capture_output=True, text=True,
+                          check=False).stdout.splitlines()
+    # Whether references lead somewhere, on this system and not in the scratch folder, it sees as well.
+    faults = [line for line in said if "referenced manual not found" not in line]
+    assert not faults, "\n".join(faults[:20])
+
+
+tap.run(installs, versions, shared, static, insides, manual, lint)
