@@ -437,7 +437,7 @@ void members_put(struct pack_writer *writer, const struct member *member)
     peer_put_member(writer, &item);
 }
 
-const char *members_forget(struct node *node, struct span name)
+const char *members_forget(struct node *node, struct span name, bool *up_out)
 {
     const char *trouble = "no such member";
     for (uint32_t i = 0; i < node->member_count; i++) {
@@ -446,6 +446,7 @@ const char *members_forget(struct node *node, struct span name)
             continue;
         }
         if (member->state == MEMBER_HERE) {
+            *up_out |= member->pipe_count > 0 && !is_silent(node, member);
             set_state(node, member, MEMBER_FORGOTTEN);
             node->beat_soon = true;
             trouble = NULL;

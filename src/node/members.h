@@ -24,8 +24,9 @@ void members_pipe_heard(struct node *node, struct pipe_id pipe, uint64_t incarna
 struct member *members_heartbeat(struct node *node, const struct peer_message *message);
 /// Drops silent pipes, dials whom nobody reaches, stores who is here. Every tick.
 void members_tick(struct node *node);
-/// Marks members of that name as gone for good. @return NULL, or why there is none. Static.
-const char *members_forget(struct node *node, struct span name);
+/// Marks members of that name as gone for good. @param up_out Set to true when one of them was
+/// heard just now. @return NULL, or why there is none. Static.
+const char *members_forget(struct node *node, struct span name, bool *up_out);
 /// As heartbeats and the store name it.
 void members_put(struct pack_writer *writer, const struct member *member);
 /// Whether messages can reach anyone.

@@ -44,42 +44,46 @@ static const struct {
     uint32_t code;
     uint16_t status;
     const char *title;
+    const char *detail; // when nothing more is known
 } problems[] = {
-    {WIRE_BAD_REQUEST, 400, "Bad Request"},
-    {WIRE_NO_DOCUMENT, 404, "Not Found"},
-    {WIRE_EPOCH_MISMATCH, 412, "Precondition Failed"},
-    {WIRE_AGENT_CONFLICT, 409, "Conflict"},
-    {WIRE_INVALID_EDIT, 422, "Unprocessable Content"},
-    {WIRE_TOO_LARGE, 413, "Content Too Large"},
-    {WIRE_STORAGE_FULL, 507, "Insufficient Storage"},
-    {WIRE_DRAINING, 503, "Service Unavailable"},
-    {WIRE_QUARANTINED, 503, "Service Unavailable"},
-    {WIRE_TOO_MANY, 503, "Service Unavailable"},
-    {WIRE_INTERNAL, 500, "Internal Server Error"}, // and whatever is not listed
+    {WIRE_BAD_REQUEST, 400, "Bad Request", "the request is not as it should be"},
+    {WIRE_NO_DOCUMENT, 404, "Not Found", "there is no such document"},
+    {WIRE_EPOCH_MISMATCH, 412, "Precondition Failed", "the document is in another epoch"},
+    {WIRE_AGENT_CONFLICT, 409, "Conflict", "the author's edits before this one differ"},
+    {WIRE_INVALID_EDIT, 422, "Unprocessable Content", "a position is behind the end of the text"},
+    {WIRE_TOO_LARGE, 413, "Content Too Large",
+     "the document would have more text or operations than max_document_bytes and "
+     "max_document_atoms allow"},
+    {WIRE_STORAGE_FULL, 507, "Insufficient Storage",
+     "this node is read-only: its disk is full, or max_data_bytes are used up"},
+    {WIRE_DRAINING, 503, "Service Unavailable", "this node goes away; ask another one"},
+    {WIRE_QUARANTINED, 503, "Service Unavailable",
+     "the document's record is damaged here; another node may serve it"},
+    {WIRE_TOO_MANY, 503, "Service Unavailable", "too much is under way here; try again"},
+    // and whatever is not listed
+    {WIRE_INTERNAL, 500, "Internal Server Error", "something failed here; see this node's log"},
 };
 
 static void respond_problem(struct node *node, struct request_id id, uint16_t status,
                             const char *title, uint32_t code, const char *detail)
 {
-    char body[256];
+    char body[384];
     int size = snprintf(
         body, sizeof body,
         "{\"title\":\"%s\",\"status\":%u,\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}\n", title,
-        status, code, wire_code_reason(code), detail ? detail : "");
+        status, code, wire_code_reason(code), detail);
     request_respond(node, id, status, "application/problem+json",
                     (struct span){(const uint8_t *)body, (size_t)size}, NULL, NULL);
 }
 
 void request_refuse(struct node *node, struct request_id id, uint32_t code, const char *detail)
 {
-    if (code == WIRE_STORAGE_FULL && !detail) {
-        detail = "this node is read-only: its disk is full, or max_data_bytes are used up";
-    }
     size_t at = 0;
     while (problems[at].code != code && problems[at].code != WIRE_INTERNAL) {
         at++;
     }
-    respond_problem(node, id, problems[at].status, problems[at].title, code, detail);
+    respond_problem(node, id, problems[at].status, problems[at].title, code,
+                    detail ? detail : problems[at].detail);
 }
 
 void request_refuse_memory(struct node *node, struct request_id id)
@@ -90,10 +94,14 @@ void request_refuse_memory(struct node *node, struct request_id id)
 
 void request_refuse_condition(struct node *node, struct request_id id, const char *reason)
 {
-    char body[128];
-    int size =
-        snprintf(body, sizeof body,
-                 "{\"title\":\"Precondition Failed\",\"status\":412,\"reason\":\"%s\"}\n", reason);
+    char body[256];
+    bool exists = strcmp(reason, "exists") == 0;
+    int size = snprintf(body, sizeof body,
+                        "{\"title\":\"Precondition Failed\",\"status\":412,\"reason\":\"%s\","
+                        "\"detail\":\"%s\"}\n",
+                        reason,
+                        exists ? "the document exists, and was not created with this text"
+                               : "the document has another digest by now");
     request_respond(node, id, 412, "application/problem+json",
                     (struct span){(const uint8_t *)body, (size_t)size}, NULL, NULL);
 }
@@ -146,7 +154,7 @@ struct request *request_create(struct node *node, struct request_id id, const st
     struct request *request = NULL;
     if (node->metrics.requests >= node->limits.requests_max) {
         node->metrics.limit_hits++;
-        request_refuse(node, id, WIRE_TOO_MANY, "requests");
+        request_refuse(node, id, WIRE_TOO_MANY, "more requests are under way than max_requests");
         return NULL;
     }
     request = node_alloc(node, sizeof *request + size);
@@ -284,9 +292,9 @@ void request_asked(struct node *node, struct request_id id, const struct node_as
         request_refuse(node, id, WIRE_BAD_REQUEST,
                        "a name is at least 1 byte of UTF-8 without control characters");
     } else if (names_document(ask) && ask->document.size > node->limits.document_name_bytes_max) {
-        request_refuse(node, id, WIRE_TOO_LARGE, "document name");
+        request_refuse(node, id, WIRE_TOO_LARGE, "the name is longer than max_name_bytes");
     } else if (ask->body.size > node->limits.document_bytes_max) {
-        request_refuse(node, id, WIRE_TOO_LARGE, "body");
+        request_refuse(node, id, WIRE_TOO_LARGE, "the body is larger than max_document_bytes");
     } else {
         take(node, id, ask);
     }

@@ -234,7 +234,7 @@ static bool refuse_unfit(struct node *node, struct request *request, struct room
     uint32_t code;
     if (request->ask.verb != NODE_ASK_DELETE &&
         !edit_fits(node, room, request->ask.json ? request->ask.body.size : 0, &code)) {
-        refuse(node, request, code, "document");
+        refuse(node, request, code, NULL);
         return true;
     }
     if (!matches(room, request->ask.if_match)) {
@@ -329,12 +329,15 @@ void request_edit(struct node *node, struct request *request)
 
 void request_cluster(struct node *node, struct request_id id, const struct node_ask *ask)
 {
-    const char *trouble = ask->verb == NODE_ASK_FORGET ? members_forget(node, ask->document) : NULL;
+    bool up = false;
+    const char *trouble =
+        ask->verb == NODE_ASK_FORGET ? members_forget(node, ask->document, &up) : NULL;
     if (trouble) {
         request_refuse(node, id, WIRE_NO_DOCUMENT, trouble);
         return;
     }
-    request_respond(node, id, 200, "application/json", span_of_text("{}\n"), NULL, NULL);
+    request_respond(node, id, 200, "application/json",
+                    span_of_text(up ? "{\"up\":true}\n" : "{}\n"), NULL, NULL);
     if (ask->verb == NODE_ASK_LEAVE) {
         node->leaving = true;
         node->beat_soon = true;

@@ -334,7 +334,7 @@ static void read_recoveries(struct node *node, struct request_id id, const struc
     struct archive_recovery after;
     bool goes_on = ask->after.size > 0;
     if (goes_on && (ask->after.size <= RECOVERY_EPOCH_DIGITS || !read_after(&after, ask->after))) {
-        request_refuse(node, id, WIRE_BAD_REQUEST, "after");
+        request_refuse(node, id, WIRE_BAD_REQUEST, "after is not what a page gave as next");
         return;
     }
     weft_buffer_init(&body, &node->allocator);
@@ -356,12 +356,13 @@ static void read_recovery(struct node *node, struct request_id id, const struct 
     struct weft_doc *doc;
     struct weft_buffer body;
     if (!epoch_from_hex(&epoch, ask->after)) {
-        request_refuse(node, id, WIRE_BAD_REQUEST, "epoch");
+        request_refuse(node, id, WIRE_BAD_REQUEST, "epoch must be the 48 hex digits of an epoch");
         return;
     }
     enum weft_status status = archive_load_recovery(&doc, &node->archive, ask->document, &epoch);
     if (status) {
-        request_refuse(node, id, request_code_of(status), NULL);
+        request_refuse(node, id, request_code_of(status),
+                       status == WEFT_NOT_FOUND ? "there is no such recovery copy" : NULL);
         return;
     }
     weft_buffer_init(&body, &node->allocator);
@@ -412,6 +413,26 @@ static const char *state_of(const struct member *member)
     }
 }
 
+/// Whether a member that is gone is here again, in a later life: it is listed once.
+static bool is_back(const struct node *node, const struct member *gone)
+{
+    if (gone->state == MEMBER_HERE) {
+        return false;
+    }
+    if (strcmp(gone->name, node->name) == 0 &&
+        strcmp(gone->gossip_address, node->gossip_address) == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        const struct member *member = node->members[i];
+        if (member->state == MEMBER_HERE && strcmp(member->name, gone->name) == 0 &&
+            strcmp(member->gossip_address, gone->gossip_address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void read_members(struct node *node, struct request_id id)
 {
     struct weft_buffer body;
@@ -422,6 +443,9 @@ static void read_members(struct node *node, struct request_id id)
                "self", 0);
     for (uint32_t i = 0; i < node->member_count; i++) {
         const struct member *member = node->members[i];
+        if (is_back(node, member)) {
+            continue;
+        }
         json_raw(&json, ",\n");
         put_member(&json, member->incarnation, member->name, member->gossip_address,
                    member->client_address, state_of(member), member->lag);

@@ -51,6 +51,10 @@ def commands():
         refuse(1, "unknown", "log", data, "unknown")
         refuse(UNREACHABLE, "127.0.0.1:1", "cat", free, "known")
         refuse(UNREACHABLE, "127.0.0.1:1", "ls", free)
+        watched = weft("watch", free, "known", check=False)
+        lines = watched.stderr.decode().splitlines()
+        if watched.returncode != UNREACHABLE or len(lines) != 2 or "no answer" not in lines[-1]:
+            raise Failed(f"watch of a node that is not there: {watched.returncode} {lines}")
         refuse(UNREACHABLE, "127.0.0.1:1", "verify", "known", "--nodes", f"{url},{free}")
         refuse((USAGE, UNREACHABLE), "http://", "cat", "http://", "known")
         refuse((USAGE, UNREACHABLE), "99999", "cat", "http://127.0.0.1:99999", "known")

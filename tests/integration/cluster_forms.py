@@ -100,6 +100,15 @@ def membership():
         rows = weft("cluster", "members", cluster[0].url, "-o", "ndjson").stdout.decode()
         if f'"{cluster[1].name}"' in rows and '"forgotten"' not in rows:
             raise Failed(f"forgotten, but listed as before: {rows}")
+        cluster[2].start()
+        wait_until(lambda: cluster[2].name in cluster[0].members(), 20, "the node that left is back")
+        listed = [json.loads(row)["name"] for row in
+                  weft("cluster", "members", cluster[0].url, "-o", "ndjson").stdout.splitlines()]
+        if listed.count(cluster[2].name) != 1:
+            raise Failed(f"a member that left and is back is listed {listed.count(cluster[2].name)} times")
+        result = weft("cluster", "forget", cluster[0].url, cluster[2].name)
+        if b"it was up just now" not in result.stderr:
+            raise Failed(f"forget who is up: {result.stderr}")
 
 
 def a_power_cut():

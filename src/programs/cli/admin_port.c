@@ -79,7 +79,7 @@ static int move_to_admin(struct remote *remote, const char *admin)
 }
 
 int admin_post(const struct arguments *arguments, const char *url, const char *path,
-               const char *subject)
+               const char *subject, json_t **answer_out)
 {
     const char *admin = arguments_value(arguments, "admin");
     struct remote remote;
@@ -95,6 +95,8 @@ int admin_post(const struct arguments *arguments, const char *url, const char *p
     }
     if (code == EXIT_FINE && (remote.status < 200 || remote.status >= 300))
         code = remote_refusal(&remote, subject);
+    else if (code == EXIT_FINE && answer_out != NULL)
+        *answer_out = json_loadb((const char *)remote.body.data, remote.body.size, 0, NULL);
     remote_finish(&remote);
     return code;
 }

@@ -65,7 +65,7 @@ static const struct command_option admin_options[] = {
 static int run_leave(const struct arguments *arguments)
 {
     const char *url = arguments_word(arguments, 0);
-    int code = admin_post(arguments, url, "/v1/cluster/leave", "leaving");
+    int code = admin_post(arguments, url, "/v1/cluster/leave", "leaving", NULL);
     if (code == EXIT_FINE)
         remark("%s: says goodbye, drains and ends", url);
     return code;
@@ -91,10 +91,16 @@ static int run_forget(const struct arguments *arguments)
         return complain(EXIT_REFUSED, "out of memory");
     char subject[200];
     snprintf(subject, sizeof(subject), "other member \"%.100s\"", arguments_word(arguments, 1));
-    int code = admin_post(arguments, arguments_word(arguments, 0), path, subject);
+    json_t *answer = NULL;
+    int code = admin_post(arguments, arguments_word(arguments, 0), path, subject, &answer);
     free(path);
-    if (code == EXIT_FINE)
+    if (code == EXIT_FINE && json_is_true(json_object_get(answer, "up")))
+        remark("%s is forgotten, though it was up just now: it is a member again as soon as it is "
+               "heard; weft cluster leave ends one that runs",
+               arguments_word(arguments, 1));
+    else if (code == EXIT_FINE)
         remark("%s is forgotten", arguments_word(arguments, 1));
+    json_decref(answer);
     return code;
 }
 

@@ -86,12 +86,19 @@ static int run_check(const struct arguments *arguments)
         if (code != EXIT_FINE)
             return code;
     }
-    if (status != WEFT_OK || checking.damaged > 0)
+    if (report.damages > 0)
         return complain(EXIT_DAMAGED,
                         "%s: %" PRIu64 " damages of structure, %" PRIu64
-                        " damaged records, %" PRIu64 " damaged documents%s%s",
-                        path, report.damages, report.records_bad, checking.damaged,
-                        error[0] != '\0' ? ": " : "", error);
+                        " damaged records; because of that its documents were not looked at",
+                        path, report.damages, report.records_bad);
+    if (status != WEFT_OK && report.records_bad == 0)
+        return complain(EXIT_DAMAGED, "%s%s%s", strstr(error, path) != NULL ? "" : path,
+                        strstr(error, path) != NULL ? "" : ": ", error);
+    if (status != WEFT_OK || checking.damaged > 0)
+        return complain(EXIT_DAMAGED,
+                        "%s: %" PRIu64 " damaged records, %" PRIu64 " of %" PRIu64
+                        " documents damaged",
+                        path, report.records_bad, checking.damaged, checking.documents);
     printf("%s: format %" PRIu64 ", %" PRIu64 " pages, %" PRIu64
            " documents, all checksums and invariants hold\n",
            path, report.format, report.pages, checking.documents);
@@ -166,7 +173,7 @@ static int backup_node(const struct arguments *arguments, const char *url, const
     char *path = remote_path("/v1/backup?to=", whole, "");
     if (path == NULL)
         return complain(EXIT_REFUSED, "out of memory");
-    int code = admin_post(arguments, url, path, "backup");
+    int code = admin_post(arguments, url, path, "backup", NULL);
     free(path);
     return code;
 }

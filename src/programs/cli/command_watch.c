@@ -17,7 +17,8 @@ struct watching {
     const struct arguments *arguments;
     struct client *client;
     uint64_t changes;
-    bool caught_up; // what was there before is not news
+    bool caught_up;                // what was there before is not news
+    char lost[CLIENT_ERROR_BYTES]; // why the connection was lost, as said last
 };
 
 static void print_change(void *context, uint64_t index, uint64_t deleted, const uint8_t *text,
@@ -50,8 +51,13 @@ static void print_change(void *context, uint64_t index, uint64_t deleted, const 
 static void on_notice(void *context, const struct client_notice *notice)
 {
     struct watching *watching = context;
-    if (notice->kind == CLIENT_NOTICE_LOST)
+    // Said once, not with every try.
+    if (notice->kind == CLIENT_NOTICE_LOST && strcmp(watching->lost, notice->text) != 0) {
+        snprintf(watching->lost, sizeof(watching->lost), "%s", notice->text);
         remark("%s; trying again", notice->text);
+    }
+    if (notice->kind == CLIENT_NOTICE_POINT)
+        watching->lost[0] = '\0';
     if (notice->kind == CLIENT_NOTICE_EPOCH && watching->caught_up)
         remark("the document was deleted or rebuilt: it begins anew");
     if (notice->kind == CLIENT_NOTICE_EPOCH)

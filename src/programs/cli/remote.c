@@ -158,6 +158,8 @@ int remote_refusal(const struct remote *remote, const char *subject)
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     int code = EXIT_REFUSED;
     bool more = detail != NULL && detail[0] != '\0';
+    if (more && remote->status == 404 && strcmp(detail, "there is no such document") == 0)
+        more = false; // the subject says which
     if (remote->status == 404 && (reason == NULL || strcmp(reason, "no_document") != 0)) {
         complain(EXIT_REFUSED, "%s: has no such path; is it a node's client port?", remote->base);
     } else if (remote->status == 404 && more) {

@@ -67,6 +67,33 @@ Test(requests, put_creates_changes_and_is_idempotent)
     cr_assert(rig_shows(rig, document, "one two"));
 }
 
+Test(requests, every_refusal_has_a_detail)
+{
+    struct rig *rig = rig_start("a", NULL, NULL);
+    static const struct {
+        enum node_verb verb;
+        const char *document;
+        const char *body;
+        uint16_t status;
+    } bad[] = {
+        {NODE_ASK_TEXT, "none", "", 404},     {NODE_ASK_DIGEST, "none", "", 404},
+        {NODE_ASK_DELETE, "none", "", 404},   {NODE_ASK_LABEL, "none", "", 404},
+        {NODE_ASK_CREATE, "notes", "b", 412}, {NODE_ASK_RECOVERY_TEXT, "none", "", 400},
+        {NODE_ASK_TEXT, "a\nb", "", 400},     {NODE_ASK_LABEL, "notes", "zz", 400},
+        {NODE_ASK_UNLABEL, "notes", "", 404},
+    };
+    cr_assert_eq(ask(rig, NODE_ASK_PUT, "notes", "a"), 201);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        rig_ask(rig, &(struct node_ask){.verb = bad[i].verb,
+                                        .document = rig_text(bad[i].document),
+                                        .label = rig_text("label"),
+                                        .body = rig_text(bad[i].body)});
+        cr_assert_eq(rig->response.status, bad[i].status, "%zu: %u", i, rig->response.status);
+        cr_assert(strstr(rig->response.body, "\"detail\":\""), "%zu", i);
+        cr_assert_not(strstr(rig->response.body, "\"detail\":\"\""), "%zu", i);
+    }
+}
+
 Test(requests, every_answer_about_a_document_says_its_epoch_and_digest)
 {
     struct rig *rig = rig_start("a", NULL, NULL);
