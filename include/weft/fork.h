@@ -11,8 +11,8 @@
 // the branch. Of two heirs the lesser stays. Who holds that branch gives its atoms that name, and
 // also what hangs on them; all other branches leave the document.
 //
-// Cuts as bytes: for each agent, ascending, u64 agent, u64 seq, u64 heir (0: none), little-endian.
-// Merging keeps the lesser seq, then the lesser heir; the heir of the other one is cut at 0.
+// Cuts as bytes: for each agent, ascending, u64 agent, u64 seq, u64 heir, little-endian. Merging
+// keeps the lesser seq, then the lesser heir; the heir of the other one is cut at 0.
 #ifndef WEFT_FORK_H
 #define WEFT_FORK_H
 
@@ -25,10 +25,13 @@ extern "C" {
 #define WEFT_CUT_SIZE 24    // bytes of a cut
 #define WEFT_CUTS_MAX 65536 // in one set
 
+#define WEFT_HEIR_NONE 0             // nothing stays of what is taken out
+#define WEFT_HEIR_UNKNOWN UINT64_MAX // it came after the cut: whoever had it before may know
+
 struct weft_cut {
     uint64_t agent;
     uint64_t seq;  // of its first atom that is taken out
-    uint64_t heir; // agent that holds instead what stays of them; 0: nothing stays
+    uint64_t heir; // agent that holds instead what stays of them, or one of the two above
 };
 
 /// Whether bytes are a set of cuts. Untrusted.
@@ -88,6 +91,13 @@ weft_doc_apply_within(struct weft_apply_result *result_out, uint32_t *runs_cut_o
 WEFT_API WEFT_MUST_USE enum weft_status
 weft_doc_check_delta(struct weft_id *at_out, const struct weft_doc *doc, const uint8_t *cuts,
                      size_t cuts_size, const uint8_t *delta, size_t delta_size);
+
+/// The cut between a document and a delta that says something else of atom `at`, as
+/// weft_doc_check_delta() found. @return WEFT_OK, WEFT_NOT_FOUND (the delta alone does not show
+/// its branch), or as weft_doc_apply(). Cost: as weft_doc_rebuild().
+WEFT_API WEFT_MUST_USE enum weft_status weft_doc_find_cut(struct weft_cut *cut_out,
+                                                          struct weft_doc *doc, struct weft_id at,
+                                                          const uint8_t *delta, size_t delta_size);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <weft/fork.h>
+
 #include "codec/record.h"
 #include "codec/wire.h"
 
@@ -69,6 +71,18 @@ static void read_digest(struct pack_reader *reader, struct peer_digest *digest_o
     memcpy(digest_out->digest.bytes, digest, sizeof digest_out->digest.bytes);
 }
 
+static void read_chain(struct pack_reader *reader, struct peer_chain *chain_out)
+{
+    uint32_t unknown = begin_element(reader, 3);
+    chain_out->agent = pack_read_u64(reader);
+    chain_out->next = pack_read_u64(reader);
+    const uint8_t *chain = pack_read_fixed(reader, sizeof chain_out->chain);
+    end_element(reader, unknown);
+    if (!reader->failed) {
+        memcpy(chain_out->chain, chain, sizeof chain_out->chain);
+    }
+}
+
 static bool step(struct peer_list *list)
 {
     if (list->count == 0) {
@@ -102,6 +116,15 @@ bool peer_next_digest(struct peer_digest *digest_out, struct peer_list *list)
         return false;
     }
     read_digest(&list->reader, digest_out);
+    return !list->reader.failed;
+}
+
+bool peer_next_chain(struct peer_chain *chain_out, struct peer_list *list)
+{
+    if (!step(list)) {
+        return false;
+    }
+    read_chain(&list->reader, chain_out);
     return !list->reader.failed;
 }
 
@@ -173,6 +196,23 @@ static void read_entries(struct pack_reader *reader, struct peer_list *list_out)
     end_list(reader, &walk);
 }
 
+static void read_chains(struct pack_reader *reader, struct peer_list *list_out)
+{
+    struct peer_chain chain;
+    *list_out = begin_list(reader, UINT32_MAX);
+    struct peer_list walk = *list_out;
+    while (peer_next_chain(&chain, &walk)) {
+    }
+    end_list(reader, &walk);
+}
+
+static struct span read_cuts(struct pack_reader *reader)
+{
+    struct span cuts = pack_read_bin(reader);
+    reader->failed |= !weft_cuts_valid(cuts.data, cuts.size);
+    return cuts;
+}
+
 static enum peer_answer read_answer(struct pack_reader *reader)
 {
     uint32_t answer = pack_read_u32(reader);
@@ -201,6 +241,10 @@ static uint32_t elements_of(uint32_t type)
     case PEER_CHANGED:
         return 8;
     case PEER_DOCUMENT:
+        return 6;
+    case PEER_PULL_CHAINS:
+        return 7;
+    case PEER_CHAINS:
         return 6;
     default:
         return 0;
@@ -256,6 +300,13 @@ static void read_question(struct pack_reader *reader, struct peer_message *messa
         message->bytes_max = pack_read_u32(reader);
         reader->failed |= !record_name_valid(message->document);
         break;
+    case PEER_PULL_CHAINS:
+        message->document = pack_read_str(reader);
+        wire_read_epoch(reader, &message->epoch);
+        message->version = pack_read_bin(reader);
+        message->cuts = read_cuts(reader);
+        reader->failed |= !record_name_valid(message->document);
+        break;
     default:
         break;
     }
@@ -281,6 +332,11 @@ static void read_reply(struct pack_reader *reader, struct peer_message *message)
         message->more = pack_read_bool(reader);
         wire_read_epoch(reader, &message->epoch);
         read_entries(reader, &message->entries);
+        break;
+    case PEER_CHAINS:
+        wire_read_epoch(reader, &message->epoch);
+        message->cuts = read_cuts(reader);
+        read_chains(reader, &message->chains);
         break;
     default:
         break;
@@ -344,6 +400,14 @@ void peer_put_digest(struct pack_writer *writer, const struct peer_digest *diges
     pack_bin(writer, (struct span){digest->digest.bytes, sizeof digest->digest.bytes});
 }
 
+void peer_put_chain(struct pack_writer *writer, const struct peer_chain *chain)
+{
+    pack_array(writer, 3);
+    pack_u64(writer, chain->agent);
+    pack_u64(writer, chain->next);
+    pack_bin(writer, (struct span){chain->chain, sizeof chain->chain});
+}
+
 static void begin_bus(struct pack_writer *writer, const struct peer_message *message)
 {
     if (message->type == PEER_SYNCED) {
@@ -379,7 +443,11 @@ static void begin_question(struct pack_writer *writer, const struct peer_message
         pack_str(writer, message->document);
         wire_put_epoch(writer, &message->epoch);
         pack_bin(writer, message->version);
-        pack_u64(writer, message->bytes_max);
+        if (message->type == PEER_PULL_CHAINS) {
+            pack_bin(writer, message->cuts);
+        } else {
+            pack_u64(writer, message->bytes_max);
+        }
         break;
     }
 }
@@ -395,6 +463,10 @@ static void begin_reply(struct pack_writer *writer, const struct peer_message *m
         pack_u64(writer, message->checkpoint_incarnation);
         pack_u64(writer, message->checkpoint);
         pack_bin_or_nil(writer, message->cursor);
+        break;
+    case PEER_CHAINS:
+        wire_put_epoch(writer, &message->epoch);
+        pack_bin(writer, message->cuts);
         break;
     default:
         pack_bool(writer, message->more);

@@ -50,6 +50,13 @@ struct peer_digest {
     struct weft_digest digest;
 };
 
+/// The chain over the first `next` atoms of an agent.
+struct peer_chain {
+    uint64_t agent;
+    uint64_t next;
+    uint8_t chain[32];
+};
+
 /// A list inside of a decoded message.
 struct peer_list {
     struct pack_reader reader;
@@ -59,6 +66,7 @@ struct peer_list {
 bool peer_next_feed(struct peer_feed *feed_out, struct peer_list *list);
 bool peer_next_member(struct peer_member *member_out, struct peer_list *list);
 bool peer_next_digest(struct peer_digest *digest_out, struct peer_list *list);
+bool peer_next_chain(struct peer_chain *chain_out, struct peer_list *list);
 bool peer_next_bytes(struct span *bytes_out, struct peer_list *list);
 
 enum peer_type {
@@ -68,9 +76,11 @@ enum peer_type {
     PEER_PULL_RANGE = 16,
     PEER_PULL_CHANGED = 17,
     PEER_PULL_DOCUMENT = 18,
+    PEER_PULL_CHAINS = 19,
     PEER_RANGE = 32,
     PEER_CHANGED = 33,
     PEER_DOCUMENT = 34,
+    PEER_CHAINS = 35,
 };
 
 enum peer_heartbeat_flag {
@@ -100,15 +110,17 @@ struct peer_message {
     struct peer_list feeds;          // HEARTBEAT, SYNCED, PULL_RANGE, RANGE, CHANGED
     struct peer_list digests;        // HEARTBEAT, CHANGED
     struct peer_list entries;        // FRESH, RANGE: journal values; DOCUMENT: deltas
+    struct peer_list chains;         // CHAINS
     uint32_t bytes_max;              // PULL_RANGE, PULL_DOCUMENT
     uint32_t count_max;              // PULL_CHANGED
     uint64_t checkpoint_incarnation; // PULL_CHANGED, CHANGED
     uint64_t checkpoint;     // PULL_CHANGED, CHANGED: a journal number of the one who answers
     struct span cursor;      // PULL_CHANGED; CHANGED: of the next page, nil at the end
-    struct span document;    // PULL_DOCUMENT
-    struct weft_epoch epoch; // PULL_DOCUMENT, DOCUMENT
-    struct span version;     // PULL_DOCUMENT
-    enum peer_answer answer; // RANGE, CHANGED, DOCUMENT
+    struct span document;    // PULL_DOCUMENT, PULL_CHAINS
+    struct weft_epoch epoch; // PULL_DOCUMENT, DOCUMENT, PULL_CHAINS, CHAINS
+    struct span version;     // PULL_DOCUMENT; PULL_CHAINS: chains up to where
+    struct span cuts;        // PULL_CHAINS, CHAINS (weft/fork.h)
+    enum peer_answer answer; // RANGE, CHANGED, DOCUMENT, CHAINS
     bool more;               // RANGE, DOCUMENT: ask again
 };
 
@@ -123,6 +135,7 @@ WEFT_MUST_USE enum weft_status peer_decode(struct peer_message *message_out, str
 void peer_begin(struct pack_writer *writer, const struct peer_message *message);
 void peer_put_feed(struct pack_writer *writer, const struct peer_feed *feed);
 void peer_put_member(struct pack_writer *writer, const struct peer_member *member);
+void peer_put_chain(struct pack_writer *writer, const struct peer_chain *chain);
 void peer_put_digest(struct pack_writer *writer, const struct peer_digest *digest);
 // A list's head is pack_array() with its count, entries and deltas are pack_bin().
 

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include <weft/fork.h>
+
 #include "base/endian.h"
 #include "base/utf8.h"
 #include "codec/pack.h"
@@ -235,21 +237,28 @@ enum weft_status record_snapshot_decode(struct record_snapshot *snapshot_out, st
     return WEFT_OK;
 }
 
-enum weft_status record_epoch_encode(struct weft_buffer *out, const struct weft_epoch *epoch)
+enum weft_status record_epoch_encode(struct weft_buffer *out, const struct record_epoch *epoch)
 {
     struct pack_writer writer = pack_writer_begin(out);
-    pack_array(&writer, 1);
-    wire_put_epoch(&writer, epoch);
+    pack_array(&writer, epoch->cuts.size > 0 ? 2 : 1);
+    wire_put_epoch(&writer, &epoch->epoch);
+    if (epoch->cuts.size > 0) {
+        pack_bin(&writer, epoch->cuts);
+    }
     return pack_writer_end(&writer);
 }
 
-enum weft_status record_epoch_decode(struct weft_epoch *epoch_out, struct span value)
+enum weft_status record_epoch_decode(struct record_epoch *epoch_out, struct span value)
 {
     struct pack_reader reader = pack_reader_of(value);
-    struct weft_epoch epoch = {0};
+    struct record_epoch epoch = {0};
     uint32_t elements = read_head(&reader, 1);
-    wire_read_epoch(&reader, &epoch);
-    if (read_tail(&reader, elements - 1)) {
+    wire_read_epoch(&reader, &epoch.epoch);
+    if (elements > 1) {
+        epoch.cuts = pack_read_bin(&reader);
+        elements--;
+    }
+    if (read_tail(&reader, elements - 1) || !weft_cuts_valid(epoch.cuts.data, epoch.cuts.size)) {
         return WEFT_MALFORMED;
     }
     *epoch_out = epoch;
@@ -291,9 +300,12 @@ enum weft_status record_recovery_encode(struct weft_buffer *out,
                                         const struct record_recovery *recovery)
 {
     struct pack_writer writer = pack_writer_begin(out);
-    pack_array(&writer, 2);
+    pack_array(&writer, recovery->branch ? 3 : 2);
     pack_u64(&writer, recovery->wall_ms);
     pack_bin(&writer, recovery->delta);
+    if (recovery->branch) {
+        wire_put_epoch(&writer, &recovery->epoch);
+    }
     return pack_writer_end(&writer);
 }
 
@@ -304,6 +316,11 @@ enum weft_status record_recovery_decode(struct record_recovery *recovery_out, st
     uint32_t elements = read_head(&reader, 2);
     recovery.wall_ms = pack_read_u64(&reader);
     recovery.delta = pack_read_bin(&reader);
+    if (elements > 2) {
+        recovery.branch = true;
+        wire_read_epoch(&reader, &recovery.epoch);
+        elements--;
+    }
     if (read_tail(&reader, elements - 2)) {
         return WEFT_MALFORMED;
     }

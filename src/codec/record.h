@@ -8,10 +8,10 @@
 //                                            structure bytes, version, digest, wall ms]
 //   SNAPSHOTS  document                     [epoch, structure, tombs]
 //   TEXTS      document                     the text itself, UTF-8
-//   EPOCHS     document                     [epoch]
+//   EPOCHS     document                     [epoch, cuts], of most documents [epoch]
 //   FEEDS      incarnation u64              [prefix, continues, continued to, own, journal start]
 //   CHANGES    number u64, document         nil
-//   RECOVERY   document 00 epoch part u64   [wall ms, delta]
+//   RECOVERY   document 00 epoch part u64   [wall ms, delta], of a branch [wall ms, delta, epoch]
 //
 // Integers in keys are big-endian, so that byte order is number order. Epochs are their 24 wire
 // bytes. Readers accept more elements at the end of an array than they know. Decoders are total and
@@ -112,9 +112,15 @@ WEFT_MUST_USE enum weft_status record_snapshot_encode(struct weft_buffer *out,
 WEFT_MUST_USE enum weft_status record_snapshot_decode(struct record_snapshot *snapshot_out,
                                                       struct span value);
 
+/// The epoch that a document is in.
+struct record_epoch {
+    struct weft_epoch epoch;
+    struct span cuts; // what is nobody's in it (weft/fork.h)
+};
 WEFT_MUST_USE enum weft_status record_epoch_encode(struct weft_buffer *out,
-                                                   const struct weft_epoch *epoch);
-WEFT_MUST_USE enum weft_status record_epoch_decode(struct weft_epoch *epoch_out, struct span value);
+                                                   const struct record_epoch *epoch);
+WEFT_MUST_USE enum weft_status record_epoch_decode(struct record_epoch *epoch_out,
+                                                   struct span value);
 
 struct record_feed {
     uint64_t prefix;        // entries 1..prefix were applied here
@@ -131,6 +137,8 @@ WEFT_MUST_USE enum weft_status record_feed_decode(struct record_feed *feed_out, 
 struct record_recovery {
     uint64_t wall_ms;
     struct span delta;
+    bool branch;             // of a document that went on without it in the same epoch:
+    struct weft_epoch epoch; // that is this one, and the key's is the copy's name
 };
 WEFT_MUST_USE enum weft_status record_recovery_encode(struct weft_buffer *out,
                                                       const struct record_recovery *recovery);

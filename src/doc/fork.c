@@ -140,6 +140,34 @@ enum weft_status weft_doc_check_delta(struct weft_id *at_out, const struct weft_
     return status == WEFT_NOT_FOUND ? WEFT_OK : status;
 }
 
+enum weft_status weft_doc_find_cut(struct weft_cut *cut_out, struct weft_doc *doc,
+                                   struct weft_id at, const uint8_t *delta, size_t delta_size)
+{
+    struct weft_cut cut = {at.agent, at.seq, WEFT_HEIR_NONE};
+    struct weft_apply_result result;
+    struct weft_rebuilt rebuilt;
+    struct weft_doc *other = NULL; // the start of both, then the other branch
+    struct weft_buffer cuts;
+    uint8_t here[HASH_SIZE];
+    uint8_t there[HASH_SIZE];
+    bool changed = false;
+    weft_buffer_init(&cuts, &doc->memory->parent);
+    enum weft_status status = weft_doc_chain_at(here, doc, at.agent, at.seq + 1);
+    status = status ? status : weft_cuts_add(&changed, &cuts, &cut);
+    status = status ? status : weft_doc_rebuild(&other, &rebuilt, &cuts, doc);
+    status = status ? status : weft_doc_apply(&result, other, WEFT_APPLY_STRICT, delta, delta_size);
+    status = status ? status : weft_doc_chain_at(there, other, at.agent, at.seq + 1);
+    weft_doc_destroy(other);
+    weft_buffer_finish(&cuts);
+    if (status != WEFT_OK)
+        return status;
+    uint64_t heirs[2] = {weft_fork_heir(doc, at.agent, at.seq, here),
+                         weft_fork_heir(doc, at.agent, at.seq, there)};
+    cut.heir = heirs[0] < heirs[1] ? heirs[0] : heirs[1];
+    *cut_out = cut;
+    return WEFT_OK;
+}
+
 // ---------------------------------------------------------------------------------------- applying
 
 struct within {
@@ -218,7 +246,7 @@ static enum weft_status apply_within(struct within *within, const struct weft_ru
             within->runs_cut++;
         } else if (has_named && fork_named(&piece).seq >= named.seq) {
             bool changed = false;
-            struct weft_cut cut = {piece.agent, piece.seq, 0};
+            struct weft_cut cut = {piece.agent, piece.seq, WEFT_HEIR_UNKNOWN};
             status = weft_cuts_add(&changed, within->cuts, &cut);
             within->runs_cut++;
         } else {

@@ -114,7 +114,7 @@ static enum state decide(const struct rebuild *rebuild, const struct lane *lane,
 {
     struct weft_id atom = {piece->agent, piece->seq};
     struct weft_id moved;
-    if (lane->heir == 0)
+    if (lane->heir == WEFT_HEIR_NONE || lane->heir == WEFT_HEIR_UNKNOWN)
         return LANE_GONE;
     if (heir_of(rebuild, atom, 0) == lane->heir)
         return LANE_STAYS;

@@ -146,6 +146,10 @@ static void write_documents(struct page *page, const struct admin_sample *sample
     }
     gauge(page, "weft_gathered_bytes", node->gathered_bytes, "Edits that wait for the store.");
     gauge(page, "weft_deferred_bytes", node->deferred_bytes, "Reads that wait for the store.");
+    counter(page, "weft_forks_healed_total", node->forks_healed,
+            "Documents rebuilt without a branch of a forked author.");
+    counter(page, "weft_forks_refused_total", node->forks_refused,
+            "Deltas of clients whose history is another branch.");
     counter(page, "weft_recoveries_total", node->recoveries, "Parts of recovery copies written.");
     counter(page, "weft_limit_hits_total", node->limit_hits, "Times that a limit was reached.");
     head(page, "weft_ack_seconds", "histogram", "From an edit's arrival to its acknowledgement.");

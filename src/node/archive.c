@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <weft/fork.h>
+
 /// A table's record of a document, decoded by the caller. @return as store->get().
 static enum weft_status get(struct span *value_out, const struct archive *archive,
                             enum store_table table, struct span name)
@@ -17,16 +19,41 @@ static enum weft_status put(const struct archive *archive, enum store_table tabl
     return archive->store->put(archive->store, table, key, value);
 }
 
-enum weft_status archive_epoch(struct weft_epoch *epoch_out, const struct archive *archive,
-                               struct span name)
+/// The epoch record; one that is not there says the first epoch. Its cuts are borrowed.
+static enum weft_status get_epoch(struct record_epoch *record_out, const struct archive *archive,
+                                  struct span name)
 {
     struct span value;
     enum weft_status status = get(&value, archive, STORE_EPOCHS, name);
     if (status == WEFT_NOT_FOUND) {
-        *epoch_out = (struct weft_epoch){0};
+        *record_out = (struct record_epoch){0};
         return WEFT_OK;
     }
-    return status ? status : record_epoch_decode(epoch_out, value);
+    return status ? status : record_epoch_decode(record_out, value);
+}
+
+enum weft_status archive_epoch(struct weft_epoch *epoch_out, const struct archive *archive,
+                               struct span name)
+{
+    struct record_epoch record;
+    enum weft_status status = get_epoch(&record, archive, name);
+    if (status == WEFT_OK) {
+        *epoch_out = record.epoch;
+    }
+    return status;
+}
+
+enum weft_status archive_cuts(struct weft_buffer *cuts_out, const struct archive *archive,
+                              struct span name)
+{
+    struct record_epoch record;
+    enum weft_status status = get_epoch(&record, archive, name);
+    if (status) {
+        return status;
+    }
+    cuts_out->size = 0;
+    return record.cuts.size ? weft_buffer_append(cuts_out, record.cuts.data, record.cuts.size)
+                            : WEFT_OK;
 }
 
 /// `head` as its DOCUMENTS record says, `head->epoch` being known.
@@ -115,6 +142,7 @@ static enum weft_status load_snapshot(struct weft_doc **doc_out, const struct ar
 struct replay {
     const struct archive *archive;
     struct weft_doc *doc;
+    struct weft_buffer cuts; // what is left out
     struct archive_head *head;
     struct span name;
     enum weft_status status;
@@ -140,8 +168,9 @@ static void replay_entry(struct replay *replay, uint64_t number, const struct re
     if (order != 0 || entry->kind != RECORD_DELTA) {
         return;
     }
-    enum weft_status status = weft_doc_apply(&result, replay->doc, WEFT_APPLY_STRICT,
-                                             entry->delta.data, entry->delta.size);
+    uint32_t runs_cut;
+    enum weft_status status = weft_doc_apply_within(&result, &runs_cut, replay->doc, &replay->cuts,
+                                                    entry->delta.data, entry->delta.size);
     if (status == WEFT_NO_MEMORY) {
         replay->status = WEFT_NO_MEMORY;
         return;
@@ -222,7 +251,10 @@ enum weft_status archive_load(struct weft_doc **doc_out, struct archive_head *he
         return status;
     }
     struct replay replay = {.archive = archive, .doc = doc, .head = &head, .name = name};
-    status = replay_all(&replay, numbers, number_count);
+    weft_buffer_init(&replay.cuts, &archive->allocator);
+    status = archive_cuts(&replay.cuts, archive, name);
+    status = status ? status : replay_all(&replay, numbers, number_count);
+    weft_buffer_finish(&replay.cuts);
     if (status) {
         weft_doc_destroy(doc);
         return status;
@@ -368,22 +400,30 @@ enum weft_status archive_save_name(const struct archive *archive, struct span na
     return put_head(archive, name, head, (struct span){0});
 }
 
+enum weft_status archive_save_cuts(const struct archive *archive, struct span name,
+                                   const struct weft_epoch *epoch, struct span cuts)
+{
+    struct record_epoch record = {*epoch, cuts};
+    struct weft_buffer value;
+    weft_buffer_init(&value, &archive->allocator);
+    enum weft_status status = record_epoch_encode(&value, &record);
+    status = status ? status : put(archive, STORE_EPOCHS, name, span_of_buffer(&value));
+    weft_buffer_finish(&value);
+    return status;
+}
+
 enum weft_status archive_save_epoch(const struct archive *archive, struct span name,
                                     struct archive_head *head, const struct weft_epoch *epoch,
                                     uint64_t wall_ms)
 {
     struct store *store = archive->store;
     struct archive_head next = {.epoch = *epoch, .recorded = true, .current = true};
-    struct weft_buffer value;
     next.change = head->change;
     next.wall_ms = wall_ms;
-    weft_buffer_init(&value, &archive->allocator);
-    enum weft_status status = record_epoch_encode(&value, epoch);
-    status = status ? status : put(archive, STORE_EPOCHS, name, span_of_buffer(&value));
+    enum weft_status status = archive_save_cuts(archive, name, epoch, (struct span){0});
     status = status ? status : store->remove(store, STORE_SNAPSHOTS, name);
     status = status ? status : store->remove(store, STORE_TEXTS, name);
     status = status ? status : put_head(archive, name, &next, (struct span){0});
-    weft_buffer_finish(&value);
     if (status == WEFT_OK) {
         *head = next;
     }

@@ -49,6 +49,11 @@ struct archive_head {
 WEFT_MUST_USE enum weft_status archive_epoch(struct weft_epoch *epoch_out,
                                              const struct archive *archive, struct span name);
 
+/// What the document's epoch record says is nobody's (weft/fork.h). @param cuts_out Is replaced.
+/// @return as archive_epoch(), or WEFT_NO_MEMORY.
+WEFT_MUST_USE enum weft_status archive_cuts(struct weft_buffer *cuts_out,
+                                            const struct archive *archive, struct span name);
+
 /// What is known without loading. @return as archive_epoch(). A document that is not there is
 /// WEFT_OK and not recorded.
 WEFT_MUST_USE enum weft_status archive_head(struct archive_head *head_out,
@@ -80,6 +85,10 @@ WEFT_MUST_USE enum weft_status archive_save_epoch(const struct archive *archive,
                                                   struct archive_head *head,
                                                   const struct weft_epoch *epoch, uint64_t wall_ms);
 
+/// Stages what is nobody's in a document's present epoch.
+WEFT_MUST_USE enum weft_status archive_save_cuts(const struct archive *archive, struct span name,
+                                                 const struct weft_epoch *epoch, struct span cuts);
+
 /// Stages a DOCUMENTS record for a document that is only in the journal so far, so that lists know
 /// it.
 WEFT_MUST_USE enum weft_status archive_save_name(const struct archive *archive, struct span name,
@@ -101,17 +110,26 @@ WEFT_MUST_USE enum weft_status archive_journal(const struct archive *archive, ui
                                                              struct span value),
                                                void *context);
 
-/// Stages one part of a recovery copy: edits of an epoch that lost. Parts are named by the caller,
-/// so that the same part twice is one.
+/// Which recovery copy: that of an epoch that lost, or of a branch that a document went on without.
+struct archive_copy {
+    struct weft_epoch name; // what it is listed as: the epoch, or one that is made up
+    bool branch;
+    struct weft_epoch epoch; // of a branch: in which its edits were made
+};
+
+/// Stages one part of a recovery copy. Parts are named by the caller, so that the same part twice
+/// is one.
 WEFT_MUST_USE enum weft_status archive_save_recovery(const struct archive *archive,
                                                      struct span name,
-                                                     const struct weft_epoch *epoch, uint64_t part,
+                                                     const struct archive_copy *copy, uint64_t part,
                                                      struct span delta, uint64_t wall_ms);
 
-/// Stages a whole document as a recovery copy, in parts. @param parts_out Their number.
+/// Stages a whole document as a recovery copy, in parts. @param copy NULL: of its epoch.
+/// @param parts_out Their number.
 WEFT_MUST_USE enum weft_status
 archive_save_recovery_whole(uint64_t *parts_out, const struct archive *archive, struct span name,
-                            const struct weft_doc *doc, uint64_t wall_ms);
+                            const struct archive_copy *copy, const struct weft_doc *doc,
+                            uint64_t wall_ms);
 
 struct archive_recovery {
     struct span document;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Recovery copies: what an epoch that lost held, kept apart and readable.
+// Recovery copies: what an epoch that lost held, or a branch of a forked author, kept apart and
+// readable.
 #include "node/archive.h"
 
 #include <string.h>
@@ -7,11 +8,11 @@
 #include "node/limits.h"
 
 enum weft_status archive_save_recovery(const struct archive *archive, struct span name,
-                                       const struct weft_epoch *epoch, uint64_t part,
+                                       const struct archive_copy *copy, uint64_t part,
                                        struct span delta, uint64_t wall_ms)
 {
-    struct record_recovery record = {wall_ms, delta};
-    struct record_key key = record_key_recovery(name, epoch, part);
+    struct record_recovery record = {wall_ms, delta, copy->branch, copy->epoch};
+    struct record_key key = record_key_recovery(name, &copy->name, part);
     struct weft_buffer value;
     weft_buffer_init(&value, &archive->allocator);
     enum weft_status status = record_recovery_encode(&value, &record);
@@ -24,10 +25,10 @@ enum weft_status archive_save_recovery(const struct archive *archive, struct spa
 }
 
 enum weft_status archive_save_recovery_whole(uint64_t *parts_out, const struct archive *archive,
-                                             struct span name, const struct weft_doc *doc,
-                                             uint64_t wall_ms)
+                                             struct span name, const struct archive_copy *copy,
+                                             const struct weft_doc *doc, uint64_t wall_ms)
 {
-    struct weft_epoch epoch = weft_doc_epoch(doc);
+    struct archive_copy of_epoch = {.name = weft_doc_epoch(doc)};
     struct weft_delta_reader *reader = NULL;
     struct weft_buffer delta;
     uint64_t parts = 0;
@@ -39,7 +40,7 @@ enum weft_status archive_save_recovery_whole(uint64_t *parts_out, const struct a
         if (status || delta.size == 0) {
             break;
         }
-        status = archive_save_recovery(archive, name, &epoch, parts++,
+        status = archive_save_recovery(archive, name, copy ? copy : &of_epoch, parts++,
                                        (struct span){delta.data, delta.size}, wall_ms);
     }
     weft_delta_reader_destroy(reader);
@@ -129,12 +130,25 @@ archive_recoveries(const struct archive *archive, struct span name,
 // --------------------------------------------------------------------------------------- reading
 
 struct rebuild {
+    const struct archive *archive;
     struct span name;
-    struct weft_epoch epoch;
-    struct weft_doc *doc;
+    struct weft_epoch epoch; // that the copy is listed as
+    struct weft_doc *doc;    // NULL: no part was read yet
     uint64_t parts;
     enum weft_status status;
 };
+
+static enum weft_status begin(struct rebuild *rebuild, const struct weft_epoch *epoch)
+{
+    struct weft_doc_options options = {
+        .allocator = &rebuild->archive->allocator,
+        .name = rebuild->name.data,
+        .name_size = rebuild->name.size,
+        .epoch = *epoch,
+        .limits = rebuild->archive->limits,
+    };
+    return weft_doc_create(&rebuild->doc, &options);
+}
 
 static bool rebuild_visit(void *context, struct span key, struct span value)
 {
@@ -152,7 +166,11 @@ static bool rebuild_visit(void *context, struct span key, struct span value)
     if (!value.data || record_recovery_decode(&record, value)) {
         return true;
     }
-    if (weft_doc_apply(&result, rebuild->doc, WEFT_APPLY_PARK, record.delta.data,
+    if (!rebuild->doc) {
+        rebuild->status = begin(rebuild, record.branch ? &record.epoch : &rebuild->epoch);
+    }
+    if (rebuild->status == WEFT_OK &&
+        weft_doc_apply(&result, rebuild->doc, WEFT_APPLY_PARK, record.delta.data,
                        record.delta.size) == WEFT_NO_MEMORY) {
         rebuild->status = WEFT_NO_MEMORY;
     }
@@ -162,24 +180,16 @@ static bool rebuild_visit(void *context, struct span key, struct span value)
 enum weft_status archive_load_recovery(struct weft_doc **doc_out, const struct archive *archive,
                                        struct span name, const struct weft_epoch *epoch)
 {
-    struct weft_doc_options options = {
-        .allocator = &archive->allocator,
-        .name = name.data,
-        .name_size = name.size,
-        .epoch = *epoch,
-        .limits = archive->limits,
-    };
-    struct rebuild rebuild = {name, *epoch, NULL, 0, WEFT_OK};
+    struct rebuild rebuild = {.archive = archive, .name = name, .epoch = *epoch};
     struct record_key from = record_key_recovery(name, epoch, 0);
-    enum weft_status status = weft_doc_create(&rebuild.doc, &options);
-    if (status) {
-        return status;
-    }
-    status = archive->store->scan(archive->store, STORE_RECOVERY, record_key_span(&from),
-                                  rebuild_visit, &rebuild);
+    enum weft_status status = archive->store->scan(archive->store, STORE_RECOVERY,
+                                                   record_key_span(&from), rebuild_visit, &rebuild);
     status = status ? status : rebuild.status;
     if (status == WEFT_OK && rebuild.parts == 0) {
         status = WEFT_NOT_FOUND;
+    }
+    if (status == WEFT_OK && !rebuild.doc) {
+        status = begin(&rebuild, epoch); // all of its parts are damaged
     }
     if (status) {
         weft_doc_destroy(rebuild.doc);

@@ -182,7 +182,8 @@ static bool take_items(struct node *node, struct peer_list items)
         if (known && digests_equal(&own, &item)) {
             continue;
         }
-        switch (fetch_add(node, FETCH_COMPARE, comparison->incarnation, item.document, NULL)) {
+        switch (
+            fetch_add(node, FETCH_COMPARE, comparison->incarnation, item.document, &item.digest)) {
         case FETCH_ADDED:
             comparison->fetches++;
             break;

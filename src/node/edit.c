@@ -5,7 +5,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include <weft/fork.h>
+
 #include "node/epoch.h"
+#include "node/heal.h"
 #include "node/journal.h"
 #include "node/replicas.h"
 #include "node/room.h"
@@ -114,12 +117,16 @@ static struct refusal refusal_of(enum weft_status status, const struct weft_appl
 // ------------------------------------------------------------------------------------------
 // applying
 
-/// An edit for a room whose epoch has ended since: kept apart, and its author is told.
+/// An edit for a room whose epoch has ended since, or that was rebuilt: kept apart, or applied as
+/// far as it can be, and its author is told.
 static void keep_apart(struct node *node, const struct queue_item *item, struct span delta)
 {
     struct room *room = item->room;
     char hex[2 * WIRE_EPOCH_SIZE + 1];
-    if (item->room_number == room->number_before) {
+    bool healed = weft_epoch_compare(&room->epoch_before, &room->head.epoch) == 0;
+    if (item->room_number == room->number_before && healed) {
+        (void)edit_orphan(node, room, item->client, delta); // what is refused the client hands in
+    } else if (item->room_number == room->number_before) {
         epoch_keep_apart(node, room, &room->epoch_before, delta);
     }
     epoch_hex(hex, &room->head.epoch);
@@ -143,11 +150,10 @@ static bool extent_fits(const struct node *node, const struct room *room,
     return atoms + extent->atoms <= most && extent->lamport <= atoms + extent->atoms + most;
 }
 
-static struct refusal apply(struct node *node, struct room *room, struct span delta,
-                            struct weft_apply_result *result)
+/// What forbids to apply a client's delta, whatever it says.
+static struct refusal admit(struct node *node, struct room *room, struct span delta)
 {
     uint32_t code;
-    *result = (struct weft_apply_result){0};
     if (!journal_writable(node, &code)) {
         return (struct refusal){code, METRICS_REJECT_STORAGE};
     }
@@ -161,10 +167,74 @@ static struct refusal apply(struct node *node, struct room *room, struct span de
         (!edit_fits(node, room, delta.size, &code) || !extent_fits(node, room, &extent))) {
         return (struct refusal){WIRE_TOO_LARGE, METRICS_REJECT_LIMIT};
     }
+    return refusal_of(status, &(struct weft_apply_result){0});
+}
+
+/// An edit of a client that holds another branch than this document: it goes into a copy, as does
+/// all that the client sends until it joins anew.
+static struct refusal keep_branch(struct node *node, struct room *room,
+                                  struct subscription *subscription, struct weft_id at,
+                                  struct span delta)
+{
+    struct span name = document_name(room->document);
+    struct weft_epoch copy;
+    if (subscription && subscription->forked) {
+        heal_keep_more(node, room, &subscription->aside_name, delta);
+    } else if (heal_is_cut(room, at.agent)) {
+        heal_keep_late(node, room, delta);
+        copy = room->aside_name;
+    } else {
+        heal_keep_branch(node, room, at, delta, &copy);
+    }
+    if (subscription && !subscription->forked) {
+        subscription->forked = true;
+        subscription->aside_name = copy;
+    }
+    node->metrics.forks_refused++;
+    node_log(node, NODE_LOG_NOTICE, "fork_refused", "doc=\"%.*s\" agent=%016llx seq=%llu",
+             (int)name.size, (const char *)name.data, (unsigned long long)at.agent,
+             (unsigned long long)at.seq);
+    return (struct refusal){WIRE_AGENT_CONFLICT, METRICS_REJECT_CONFLICT};
+}
+
+static struct refusal apply(struct node *node, struct room *room, struct subscription *subscription,
+                            struct span delta, struct weft_apply_result *result)
+{
+    struct weft_id at = {0, 0};
+    *result = (struct weft_apply_result){0};
+    struct refusal refusal = admit(node, room, delta);
+    if (refusal.code) {
+        return refusal;
+    }
+    enum weft_status status = weft_doc_check_delta(&at, room->doc, room->cuts.data, room->cuts.size,
+                                                   delta.data, delta.size);
+    if (status == WEFT_CONFLICT || (subscription && subscription->forked)) {
+        return keep_branch(node, room, subscription, at, delta);
+    }
     if (status == WEFT_OK) {
         status = weft_doc_apply(result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
     }
     return refusal_of(status, result);
+}
+
+uint32_t edit_orphan(struct node *node, struct room *room, struct client_id client,
+                     struct span delta)
+{
+    struct weft_apply_result result = {0};
+    uint32_t runs_cut = 0;
+    struct refusal refusal = admit(node, room, delta);
+    if (refusal.code) {
+        return refusal.code;
+    }
+    enum weft_status status = heal_apply(node, room, &result, &runs_cut, delta);
+    if (result.atoms_applied > 0) {
+        node->metrics.atoms_from_clients += result.atoms_applied;
+        edit_stage_new(node, room, EDIT_MADE_HERE);
+    }
+    if (status || runs_cut > 0 || result.runs_missing > 0 || result.runs_invalid > 0) {
+        heal_keep_orphan(node, room, client, delta);
+    }
+    return 0;
 }
 
 static void apply_item(struct node *node, const struct queue_item *item, struct span delta)
@@ -181,7 +251,7 @@ static void apply_item(struct node *node, const struct queue_item *item, struct 
     if (subscription && subscription->serial != item->subscription) {
         subscription = NULL; // it left and came back: its numbers began anew
     }
-    struct refusal refusal = apply(node, room, delta, &result);
+    struct refusal refusal = apply(node, room, subscription, delta, &result);
     if (result.atoms_applied > 0) {
         node->metrics.atoms_from_clients += result.atoms_applied;
         edit_stage_new(node, room, EDIT_MADE_HERE);

@@ -25,6 +25,11 @@ void edit_stage_new(struct node *node, struct room *room, enum edit_source sourc
 bool edit_fits(const struct node *node, const struct room *room, size_t more_bytes,
                uint32_t *code_out);
 
+/// Edits of a client that lost its branch: what hangs on nothing that went is applied, the rest is
+/// kept apart. @return 0, or the code of why not.
+uint32_t edit_orphan(struct node *node, struct room *room, struct client_id client,
+                     struct span delta);
+
 /// All that a client's edits in a room are is on disk, in the own feed up to `sequence`.
 void edit_durable(struct node *node, struct subscription *subscription, uint64_t sequence);
 

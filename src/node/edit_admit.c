@@ -11,6 +11,7 @@
 #include "node/edit.h"
 #include "node/epoch.h"
 #include "node/feeds.h"
+#include "node/heal.h"
 #include "node/journal.h"
 #include "node/room.h"
 
@@ -30,11 +31,18 @@ static enum edit_admission apply_logged(struct node *node, struct room *room,
                                         const struct record_entry *entry)
 {
     struct weft_apply_result result = {0};
-    enum weft_status status =
-        weft_doc_apply(&result, room->doc, WEFT_APPLY_STRICT, entry->delta.data, entry->delta.size);
+    uint32_t runs_cut = 0;
+    enum weft_status status = heal_compare(node, room, entry->delta);
+    if (status) {
+        return status == WEFT_BEHIND ? EDIT_STALLED : EDIT_REFUSED;
+    }
+    status = heal_apply(node, room, &result, &runs_cut, entry->delta);
     node->metrics.atoms_from_peers += result.atoms_applied;
     if (status == WEFT_NO_MEMORY) {
         return EDIT_REFUSED;
+    }
+    if (runs_cut > 0) {
+        heal_keep_late(node, room, entry->delta); // of a branch that went
     }
     if (status) {
         // Its node took it, so this is a document of two halves that together are past the limits,
@@ -129,8 +137,12 @@ enum edit_admission edit_admit_loose(struct node *node, struct room *room, struc
     if (!journal_writable(node, &code) || node->open->failed) {
         return EDIT_REFUSED;
     }
-    enum weft_status status =
-        weft_doc_apply(&result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+    uint32_t runs_cut = 0; // the peer has that, and will be told
+    enum weft_status status = heal_compare(node, room, delta);
+    if (status) {
+        return EDIT_REFUSED;
+    }
+    status = heal_apply(node, room, &result, &runs_cut, delta);
     node->metrics.atoms_from_peers += result.atoms_applied;
     if (result.atoms_applied > 0) {
         edit_stage_new(node, room, EDIT_FETCHED);

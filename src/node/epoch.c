@@ -6,6 +6,7 @@
 
 #include <xxhash.h>
 
+#include "node/edit.h"
 #include "node/journal.h"
 #include "node/room.h"
 #include "node/session.h"
@@ -65,7 +66,7 @@ static enum weft_status save_whole(struct node *node, struct room *room)
         return WEFT_OK;
     }
     enum weft_status status =
-        archive_save_recovery_whole(&parts, &node->archive, document_name(room->document),
+        archive_save_recovery_whole(&parts, &node->archive, document_name(room->document), NULL,
                                     room->doc, node->clock->wall_ms(node->clock));
     node->metrics.recoveries += parts;
     return status;
@@ -86,6 +87,8 @@ static enum weft_status enter(struct node *node, struct room *room, const struct
     room->epoch_notice = true;
     room->document->through = 0;
     room->unmerged_bytes = 0;
+    room->cuts.size = 0;
+    room->aside = false;
     room_changed(node, room);
     return WEFT_OK;
 }
@@ -120,8 +123,15 @@ enum weft_status epoch_begin(struct node *node, struct room *room, const struct 
 void epoch_keep_apart(struct node *node, struct room *room, const struct weft_epoch *epoch,
                       struct span delta)
 {
+    struct archive_copy copy = {.name = *epoch};
+    epoch_keep_part(node, room, &copy, delta);
+}
+
+void epoch_keep_part(struct node *node, struct room *room, const struct archive_copy *copy,
+                     struct span delta)
+{
     uint64_t part = XXH3_64bits(delta.data, delta.size) | LATE_PART;
-    if (archive_save_recovery(&node->archive, document_name(room->document), epoch, part, delta,
+    if (archive_save_recovery(&node->archive, document_name(room->document), copy, part, delta,
                               node->clock->wall_ms(node->clock))) {
         node->open->failed = true;
     }
@@ -129,7 +139,8 @@ void epoch_keep_apart(struct node *node, struct room *room, const struct weft_ep
     node->metrics.recoveries++;
 }
 
-static uint32_t take_orphans(struct node *node, const struct wire_message *message)
+static uint32_t take_orphans(struct node *node, struct client_id client,
+                             const struct wire_message *message)
 {
     struct room *room;
     uint32_t code;
@@ -143,7 +154,11 @@ static uint32_t take_orphans(struct node *node, const struct wire_message *messa
     if (status) {
         return status == WEFT_MALFORMED ? WIRE_QUARANTINED : WIRE_INTERNAL;
     }
-    if (weft_epoch_compare(&message->epoch, &room->head.epoch) >= 0) {
+    int order = weft_epoch_compare(&message->epoch, &room->head.epoch);
+    if (order == 0 && room->cuts.size > 0) {
+        return edit_orphan(node, room, client, message->deltas[0]); // it lost its branch
+    }
+    if (order >= 0) {
         return WIRE_BAD_REQUEST; // that epoch did not lose
     }
     epoch_keep_apart(node, room, &message->epoch, message->deltas[0]);
@@ -152,7 +167,7 @@ static uint32_t take_orphans(struct node *node, const struct wire_message *messa
 
 void epoch_orphans(struct node *node, struct client_id client, const struct wire_message *message)
 {
-    uint32_t code = take_orphans(node, message);
+    uint32_t code = take_orphans(node, client, message);
     if (code == 0) {
         journal_add_orphan(node, client, message->ref);
         return;

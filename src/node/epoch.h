@@ -16,6 +16,9 @@ struct weft_epoch epoch_next(struct node *node, const struct room *room);
 /// Keeps edits of an epoch that ended in its recovery copy; the same edits twice are kept once.
 void epoch_keep_apart(struct node *node, struct room *room, const struct weft_epoch *epoch,
                       struct span delta);
+/// Keeps edits as a late part of a copy; the same edits twice are kept once.
+void epoch_keep_part(struct node *node, struct room *room, const struct archive_copy *copy,
+                     struct span delta);
 /// ORPHANS of a client: edits of an epoch that lost.
 void epoch_orphans(struct node *node, struct client_id client, const struct wire_message *message);
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "node/chains.h"
 #include "node/compare.h"
 #include "node/digests.h"
 #include "node/documents.h"
@@ -44,6 +45,7 @@ enum fetch_outcome fetch_add(struct node *node, enum fetch_reason reason, uint64
     }
     fetch->reason = reason;
     fetch->incarnation = incarnation;
+    weft_buffer_init(&fetch->forks, &node->allocator);
     fetch->name_size = (uint32_t)name.size;
     memcpy(fetch->name, name.data, name.size);
     if (digest) {
@@ -83,6 +85,7 @@ static void remove_fetch(struct node *node, struct fetch *fetch)
     }
     node->fetch_count--;
     weft_doc_destroy(fetch->doc);
+    weft_buffer_finish(&fetch->forks);
     node_free(node, fetch, sizeof *fetch + fetch->name_size);
 }
 
@@ -115,6 +118,20 @@ void fetch_damaged(struct node *node, struct room *room)
     (void)fetch_add(node, FETCH_DAMAGED, 0, document_name(room->document), NULL);
 }
 
+/// All that a member has of it was asked for, and it still is another document: does one of its
+/// authors have two histories?
+static void compare_chains(struct node *node, const struct fetch *fetch)
+{
+    static const struct weft_digest none; // it cannot be read there
+    struct peer_digest own;
+    if (memcmp(fetch->digest.bytes, none.bytes, sizeof none.bytes) != 0 &&
+        digests_of(node, name_of(fetch), &own) == WEFT_OK &&
+        memcmp(fetch->digest.bytes, own.digest.bytes, sizeof own.digest.bytes) != 0) {
+        // One that cannot be noted is noted when digests are compared again.
+        (void)fetch_add(node, FETCH_CHAINS, fetch->incarnation, name_of(fetch), NULL);
+    }
+}
+
 /// It is done, or given up.
 static void end(struct node *node, struct fetch *fetch, bool done)
 {
@@ -123,7 +140,10 @@ static void end(struct node *node, struct fetch *fetch, bool done)
     if (done && reason == FETCH_DIGEST) {
         digests_fetched(node, name_of(fetch), &fetch->digest);
     }
-    node->metrics.documents_fetched += done;
+    if (done && (reason == FETCH_DIGEST || reason == FETCH_COMPARE)) {
+        compare_chains(node, fetch);
+    }
+    node->metrics.documents_fetched += done && reason != FETCH_CHAINS;
     remove_fetch(node, fetch);
     if (reason == FETCH_COMPARE) {
         compare_fetched(node, incarnation, done);
@@ -166,10 +186,28 @@ static enum weft_status read_version(struct node *node, struct fetch *fetch,
     return weft_doc_version(&node->version, room->doc);
 }
 
+static enum weft_status ask_chains(struct node *node, struct fetch *fetch,
+                                   struct peer_message *question)
+{
+    struct room *room;
+    enum weft_status status = room_open(node, name_of(fetch), &room);
+    status = status ? status : chains_ask(node, fetch, room, question);
+    if (status == WEFT_OK) {
+        room_settle(node, room);
+    }
+    return status;
+}
+
 static void ask(struct node *node, struct fetch *fetch, struct member *member)
 {
     struct peer_message question = {.type = PEER_PULL_DOCUMENT, .bytes_max = PULL_BYTES};
-    enum weft_status status = read_version(node, fetch, &question.epoch);
+    enum weft_status status = fetch->reason == FETCH_CHAINS
+                                  ? ask_chains(node, fetch, &question)
+                                  : read_version(node, fetch, &question.epoch);
+    if (status == WEFT_NOT_FOUND) {
+        end(node, fetch, true);
+        return;
+    }
     if (status) {
         fetch_failed(node, fetch);
         return;
@@ -272,6 +310,20 @@ static bool take_pieces(struct node *node, struct fetch *fetch, struct room *roo
     return !stalled || take_fork(node, fetch, room);
 }
 
+static void take_chains(struct node *node, struct fetch *fetch, const struct peer_message *message)
+{
+    struct room *room;
+    enum weft_status status = room_open(node, name_of(fetch), &room);
+    status = status ? status : chains_take(node, fetch, room, message);
+    if (status == WEFT_NOT_FOUND) {
+        end(node, fetch, true);
+    } else if (status) {
+        fetch_failed(node, fetch);
+    } else {
+        pull_soon(node); // on with the next question
+    }
+}
+
 void fetch_reply(struct node *node, struct fetch *fetch, const struct peer_message *message)
 {
     struct room *room;
@@ -279,8 +331,13 @@ void fetch_reply(struct node *node, struct fetch *fetch, const struct peer_messa
         return;
     }
     fetch->asked = false;
-    if (message->answer != PEER_ANSWER_OK) {
+    if (message->answer != PEER_ANSWER_OK ||
+        (message->type == PEER_CHAINS) != (fetch->reason == FETCH_CHAINS)) {
         fetch_failed(node, fetch);
+        return;
+    }
+    if (message->type == PEER_CHAINS) {
+        take_chains(node, fetch, message);
         return;
     }
     enum weft_status status = room_open(node, name_of(fetch), &room);

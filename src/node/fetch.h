@@ -6,6 +6,7 @@
 //   DIGEST    a heartbeat said that it differs, though nothing is lacking of any feed
 //   BEHIND    a client knows a newer epoch
 //   DAMAGED   a record of it is bad here: it is rebuilt from what a peer holds
+//   CHAINS    after one of the first two it still differs: do its authors' histories? (chains.h)
 #ifndef WEFT_NODE_FETCH_H
 #define WEFT_NODE_FETCH_H
 
@@ -13,7 +14,7 @@
 
 enum fetch_outcome { FETCH_ADDED, FETCH_THERE, FETCH_FULL };
 
-/// @param incarnation Of the member to ask; 0: anyone. @param digest FETCH_DIGEST only.
+/// @param incarnation Of the member to ask; 0: anyone. @param digest That it has, or NULL.
 enum fetch_outcome fetch_add(struct node *node, enum fetch_reason reason, uint64_t incarnation,
                              struct span name, const struct weft_digest *digest);
 void fetch_behind(struct node *node, struct span name);

@@ -89,6 +89,8 @@ struct node_metrics {
     uint64_t digests_behind;   // different, healed by a pull
     uint64_t digests_diverged; // different with equal versions: someone must look
     uint64_t fences;           // this life was seen ahead of itself and ended
+    uint64_t forks_healed;     // documents rebuilt without a branch
+    uint64_t forks_refused;    // deltas of clients whose history is another branch
     uint64_t recoveries;       // parts of recovery copies written
     uint64_t limit_hits;
     struct metrics_histogram ack_ms[METRICS_ACK_COUNT];

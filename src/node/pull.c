@@ -176,7 +176,7 @@ static bool fits(enum pull_kind kind, enum peer_type type)
 {
     return (kind == PULL_RANGE && type == PEER_RANGE) ||
            (kind == PULL_CHANGED && type == PEER_CHANGED) ||
-           (kind == PULL_FETCH && type == PEER_DOCUMENT);
+           (kind == PULL_FETCH && (type == PEER_DOCUMENT || type == PEER_CHAINS));
 }
 
 void pull_reply(struct node *node, uint64_t ticket, enum weft_status status, struct span bytes)

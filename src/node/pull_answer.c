@@ -2,9 +2,12 @@
 // Answering the questions of peers. Every question gets an answer, if only LATER.
 #include <string.h>
 
+#include "codec/version.h"
+#include "node/chains.h"
 #include "node/compare.h"
 #include "node/digests.h"
 #include "node/feeds.h"
+#include "node/heal.h"
 #include "node/journal.h"
 #include "node/pull.h"
 #include "node/room.h"
@@ -124,6 +127,48 @@ static void defer(struct node *node, struct answer_id id, struct span bytes)
     }
 }
 
+/// Atoms that are sent again before those that an asker lacks, so that it sees whether they go on
+/// with what it has.
+#define OVERLAP_ATOMS 16U
+
+struct overlap {
+    const struct weft_doc *doc;
+    struct weft_buffer *out;
+    uint64_t count;
+    enum weft_status status;
+};
+
+static bool count_entry(void *context, uint64_t agent, uint64_t next)
+{
+    struct overlap *overlap = context;
+    uint64_t here = weft_doc_next_seq(overlap->doc, agent);
+    overlap->count += here <= next || next > OVERLAP_ATOMS;
+    return true;
+}
+
+static bool put_entry(void *context, uint64_t agent, uint64_t next)
+{
+    struct overlap *overlap = context;
+    if (weft_doc_next_seq(overlap->doc, agent) > next) {
+        next = next > OVERLAP_ATOMS ? next - OVERLAP_ATOMS : 0;
+    }
+    if (next > 0) {
+        overlap->status = version_put(overlap->out, (struct version_entry){agent, next});
+    }
+    return overlap->status == WEFT_OK;
+}
+
+/// The version without the last atoms of those who did more, into node->version.
+static enum weft_status step_back(struct node *node, const struct room *room, struct span version)
+{
+    struct overlap overlap = {room->doc, &node->version, 0, WEFT_OK};
+    node->version.size = 0;
+    enum weft_status status = weft_version_visit(version.data, version.size, count_entry, &overlap);
+    status = status ? status : version_put_count(&node->version, overlap.count);
+    status = status ? status : weft_version_visit(version.data, version.size, put_entry, &overlap);
+    return status ? status : overlap.status;
+}
+
 /// Pieces of what the asker lacks, into node->scratch: u32 size, delta, ...
 static enum weft_status read_pieces(struct node *node, struct room *room,
                                     const struct peer_message *asked, uint32_t *count_out,
@@ -133,8 +178,11 @@ static enum weft_status read_pieces(struct node *node, struct room *room,
     uint32_t bytes_max = asked->bytes_max > 4 * PULL_BYTES ? 4 * PULL_BYTES : asked->bytes_max;
     bool theirs = weft_epoch_compare(&asked->epoch, &room->head.epoch) == 0;
     node->scratch.size = 0;
-    enum weft_status status = weft_delta_reader_create(
-        &reader, room->doc, theirs ? asked->version.data : NULL, theirs ? asked->version.size : 0);
+    node->version.size = 0;
+    enum weft_status status = theirs ? step_back(node, room, asked->version) : WEFT_OK;
+    status = status ? status
+                    : weft_delta_reader_create(&reader, room->doc, node->version.data,
+                                               node->version.size);
     if (status) {
         return status;
     }
@@ -196,6 +244,39 @@ static void answer_document(struct node *node, struct answer_id id,
 }
 
 // -------------------------------------------------------------------------------------------
+// chains
+
+static void answer_chains(struct node *node, struct answer_id id, const struct peer_message *asked,
+                          struct span bytes)
+{
+    struct peer_message reply = {.type = PEER_CHAINS, .answer = PEER_ANSWER_OK};
+    struct room *room = NULL;
+    enum weft_status status = room_open(node, asked->document, &room);
+    if (status == WEFT_OK && !room_clean(room)) {
+        defer(node, id, bytes);
+        return;
+    }
+    bool same = false;
+    if (status == WEFT_OK) {
+        same = weft_epoch_compare(&asked->epoch, &room->head.epoch) == 0;
+        // When it is not now, it is when that one asks again.
+        status = same ? heal_learn(node, room, asked->cuts) : WEFT_OK;
+        reply.epoch = room->head.epoch;
+        reply.cuts = span_of_buffer(&room->cuts);
+        room_settle(node, room);
+    }
+    if (status) {
+        reply.answer = PEER_ANSWER_LATER;
+        reply.cuts = (struct span){NULL, 0};
+    }
+    node->message.size = 0;
+    struct pack_writer writer = pack_writer_begin(&node->message);
+    peer_begin(&writer, &reply);
+    chains_put(same && status == WEFT_OK ? room : NULL, &writer, asked->version);
+    answer(node, id, &writer);
+}
+
+// -------------------------------------------------------------------------------------------
 // changed
 
 static void answer_changed(struct node *node, struct answer_id id, const struct peer_message *asked,
@@ -239,7 +320,7 @@ void pull_deferred(struct node *node, struct answer_id id, struct span bytes)
 {
     struct peer_message message;
     if (peer_decode(&message, bytes) || message.type < PEER_PULL_RANGE ||
-        message.type > PEER_PULL_DOCUMENT) {
+        message.type > PEER_PULL_CHAINS) {
         node->metrics.gossip_malformed++;
         node->links->answer(node->links, id, (struct span){0});
         return;
@@ -250,6 +331,9 @@ void pull_deferred(struct node *node, struct answer_id id, struct span bytes)
         break;
     case PEER_PULL_CHANGED:
         answer_changed(node, id, &message, bytes);
+        break;
+    case PEER_PULL_CHAINS:
+        answer_chains(node, id, &message, bytes);
         break;
     default:
         answer_document(node, id, &message, bytes);

@@ -2,6 +2,8 @@
 // Healing a document whose record is damaged.
 #include "node/rebuild.h"
 
+#include <weft/fork.h>
+
 #include "node/documents.h"
 #include "node/epoch.h"
 #include "node/journal.h"
@@ -131,8 +133,8 @@ static bool follow_epoch(struct node *node, struct fetch *fetch, const struct do
         return false;
     }
     if (weft_doc_stats(fetch->doc).atoms > 0 &&
-        archive_save_recovery_whole(&parts, &node->archive, document_name(document), fetch->doc,
-                                    node->clock->wall_ms(node->clock))) {
+        archive_save_recovery_whole(&parts, &node->archive, document_name(document), NULL,
+                                    fetch->doc, node->clock->wall_ms(node->clock))) {
         node->open->failed = true;
         return false;
     }
@@ -217,12 +219,37 @@ static bool has_nothing(const struct weft_doc *doc)
     return weft_doc_stats(doc).atoms == 0 && weft_epoch_compare(&epoch, &first) == 0;
 }
 
+/// What this node knew to be nobody's in the document's epoch (weft/fork.h) is so again; what it
+/// cannot read of that it is told when it compares chains.
+static bool keep_cuts(struct node *node, struct fetch *fetch, struct room *room)
+{
+    struct span name = document_name(room->document);
+    struct weft_epoch here = weft_doc_epoch(fetch->doc);
+    struct weft_epoch epoch;
+    struct weft_rebuilt rebuilt;
+    struct weft_doc *doc;
+    room->cuts.size = 0;
+    if (archive_epoch(&epoch, &node->archive, name) || weft_epoch_compare(&epoch, &here) != 0 ||
+        archive_cuts(&room->cuts, &node->archive, name)) {
+        return true;
+    }
+    if (weft_doc_rebuild(&doc, &rebuilt, &room->cuts, fetch->doc)) {
+        return false;
+    }
+    if (doc) {
+        weft_doc_destroy(fetch->doc);
+        fetch->doc = doc;
+    }
+    return true;
+}
+
 bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
 {
     struct span name = document_name(room->document);
     uint32_t code;
     if (!fetch->doc || has_nothing(fetch->doc) || !journal_writable(node, &code) ||
-        node->open->failed || !room_on_disk(room) || !replay(node, fetch, room)) {
+        node->open->failed || !room_on_disk(room) || !replay(node, fetch, room) ||
+        !keep_cuts(node, fetch, room)) {
         return false; // what is staged cannot be read, and would count as in the snapshot
     }
     struct weft_epoch epoch = weft_doc_epoch(fetch->doc);
@@ -231,6 +258,7 @@ bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
     // The snapshot's number is that of an entry that gets to the disk with it: numbers of failed
     // groups are given again after a restart, and entries up to the snapshot's are not read.
     if (archive_save_epoch(&node->archive, name, &room->head, &epoch, wall_ms) ||
+        archive_save_cuts(&node->archive, name, &epoch, span_of_buffer(&room->cuts)) ||
         journal_stage_loose(node, room, RECORD_EPOCH, (struct span){0}) ||
         archive_save(&node->archive, name, fetch->doc, &room->head, node->journal_next - 1,
                      wall_ms)) {

@@ -9,6 +9,7 @@
 #include "node/authors.h"
 #include "node/edit.h"
 #include "node/epoch.h"
+#include "node/heal.h"
 #include "node/journal.h"
 #include "node/members.h"
 #include "node/replicas.h"
@@ -242,6 +243,11 @@ static bool refuse_unfit(struct node *node, struct request *request, struct room
         request_destroy(node, request);
         return true;
     }
+    if (request->ask.agent && heal_is_cut(room, request->ask.agent)) {
+        refuse(node, request, WIRE_AGENT_CONFLICT,
+               "the author's id had two histories: take another");
+        return true;
+    }
     if (request->ask.agent &&
         weft_doc_next_seq(room->doc, request->ask.agent) != request->ask.seq) {
         refuse(node, request, WIRE_AGENT_CONFLICT, "the author's edits before this one differ");
@@ -276,6 +282,9 @@ static void make_edit(struct node *node, struct request *request, struct room *r
 {
     const struct node_ask *ask = &request->ask;
     bool deletes = ask->verb == NODE_ASK_DELETE;
+    if (heal_is_cut(room, node->agent) || heal_is_cut(room, authors_agent(node, ask->author))) {
+        authors_forget(node); // what they did hung on a branch that went
+    }
     uint64_t agent = ask->agent ? ask->agent : authors_agent(node, ask->author);
     uint64_t before = weft_doc_stats(room->doc).atoms;
     bool first = weft_doc_next_seq(room->doc, agent) == 0;

@@ -69,6 +69,12 @@ enum weft_status room_load(struct node *node, struct room *room)
     struct weft_doc *doc;
     enum weft_status status = archive_load(&doc, &room->head, &node->archive,
                                            document_name(document), numbers, document->tail_count);
+    if (status == WEFT_OK) {
+        status = archive_cuts(&room->cuts, &node->archive, document_name(document));
+        if (status) {
+            weft_doc_destroy(doc);
+        }
+    }
     if (status == WEFT_MALFORMED) {
         quarantine(node, room);
         return status;
@@ -145,6 +151,7 @@ static struct room *create(struct node *node, struct document *document)
     weft_buffer_init(&room->shown, &node->allocator);
     weft_buffer_init(&room->held, &node->allocator);
     weft_buffer_init(&room->patches, &node->allocator);
+    weft_buffer_init(&room->cuts, &node->allocator);
     document->room = room;
     node->room_count++;
     return room;
@@ -286,6 +293,7 @@ void room_destroy(struct node *node, struct room *room)
     weft_buffer_finish(&room->shown);
     weft_buffer_finish(&room->held);
     weft_buffer_finish(&room->patches);
+    weft_buffer_finish(&room->cuts);
     document->room = NULL;
     node->room_count--;
     node_free(node, room, sizeof *room);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <weft/fork.h>
+
 #include "node/edit.h"
 #include "node/epoch.h"
 #include "node/fetch.h"
@@ -119,6 +121,12 @@ static bool check_epoch(struct node *node, struct client_id id, struct room *roo
 {
     char hex[2 * WIRE_EPOCH_SIZE + 1];
     int order = message->has_epoch ? weft_epoch_compare(&message->epoch, &room->head.epoch) : 0;
+    // Who holds something of a branch that went begins anew, like one whose epoch ended.
+    if (order == 0 && message->has_epoch && room->cuts.size > 0 &&
+        weft_cuts_check_version(room->cuts.data, room->cuts.size, message->vector.data,
+                                message->vector.size) == WEFT_CONFLICT) {
+        order = -1;
+    }
     if (order < 0) {
         epoch_hex(hex, &room->head.epoch);
         refuse_join(node, id, message->ref, WIRE_EPOCH_MISMATCH, hex);

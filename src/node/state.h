@@ -67,6 +67,9 @@ struct room {
     struct weft_delta_reader *news; // stands behind all that was journaled: gives what is new
     struct archive_head head;       // as staged so far
     bool quarantined;               // a record of it is damaged
+    struct weft_buffer cuts;        // what is nobody's in this epoch (weft/fork.h)
+    bool aside;                     // a copy takes what still comes of branches that went:
+    struct weft_epoch aside_name;   // this one
     bool incomplete;         // some of what a peer has of it cannot be applied here, and never can
     uint64_t unmerged_bytes; // of journal entries that are not in the snapshot
     uint64_t changed_number; // journal number of its last entry
@@ -202,9 +205,11 @@ struct subscription {
     uint32_t told_received;
     uint32_t told_durable;
     uint32_t told_replicated;
-    bool resent;                // some of `applied` was known before: a barrier is due
-    uint64_t waiting_ms;        // since when the oldest edit that is not durable waits; 0: none
-    struct replica_wait *waits; // CLIENT_WAITS_MAX of them, or NULL
+    bool forked;                  // it was told that its history is another branch: all that
+    struct weft_epoch aside_name; // it sends goes into this copy
+    bool resent;                  // some of `applied` was known before: a barrier is due
+    uint64_t waiting_ms;          // since when the oldest edit that is not durable waits; 0: none
+    struct replica_wait *waits;   // CLIENT_WAITS_MAX of them, or NULL
     struct subscription *acks_next;
     struct subscription *awaiting_next;
     struct subscription *awaiting_previous;
@@ -384,7 +389,7 @@ struct pull {
 };
 #define PULLS_MAX 48U // of the 64 that the links carry
 
-enum fetch_reason { FETCH_COMPARE, FETCH_DIGEST, FETCH_BEHIND, FETCH_DAMAGED };
+enum fetch_reason { FETCH_COMPARE, FETCH_DIGEST, FETCH_BEHIND, FETCH_DAMAGED, FETCH_CHAINS };
 
 /// A document whose missing operations are asked for.
 struct fetch {
@@ -395,10 +400,21 @@ struct fetch {
     uint32_t failures;
     uint32_t lacking; // answers that had less than the own journal stands on
     uint64_t not_before_ms;
-    struct weft_digest digest; // FETCH_DIGEST: what the other one has
+    struct weft_digest digest; // FETCH_COMPARE, FETCH_DIGEST: what the other one has
+    struct weft_buffer forks;  // FETCH_CHAINS: struct fork_search each
+    uint64_t after;            // likewise: agents up to this one were compared
+    bool tell;                 // likewise: cuts were found that the other one is to hear
     struct weft_doc *doc;      // FETCH_DAMAGED: what came so far
     uint32_t name_size;
     uint8_t name[];
+};
+
+/// Where two histories of an agent part: they are equal over `low` atoms, and over `high` not.
+struct fork_search {
+    uint64_t agent;
+    uint64_t low;
+    uint64_t high;
+    uint8_t chain[32]; // the other one's over `high`
 };
 
 /// Document by document, what another node holds that this one lacks. One at a time.

@@ -181,6 +181,8 @@ static const struct shape peer_shapes[] = {
     {PEER_RANGE, "RANGE", "aobh"},
     {PEER_CHANGED, "CHANGED", "aCKudh"},
     {PEER_DOCUMENT, "DOCUMENT", "aoeb"},
+    {PEER_PULL_CHAINS, "PULL_CHAINS", "iDeVG"},
+    {PEER_CHAINS, "CHAINS", "aeGH"},
 };
 
 static void say_feed(struct golden *golden, const char *what, const struct peer_feed *feed)
@@ -197,10 +199,12 @@ static void say_list(struct golden *golden, char field, const struct peer_messag
     struct peer_list list = field == 'm'   ? message->members
                             : field == 'h' ? message->feeds
                             : field == 'd' ? message->digests
+                            : field == 'H' ? message->chains
                                            : message->entries;
     struct peer_feed feed;
     struct peer_member member;
     struct peer_digest digest;
+    struct peer_chain chain;
     struct span bytes;
     pack_array(writer, list.count);
     while (field == 'h' && peer_next_feed(&feed, &list)) {
@@ -219,6 +223,12 @@ static void say_list(struct golden *golden, char field, const struct peer_messag
         golden_say_epoch(golden, "quiet epoch", &digest.epoch);
         golden_say_hex(golden, "quiet digest", (struct span){digest.digest.bytes, 16});
         peer_put_digest(writer, &digest);
+    }
+    while (field == 'H' && peer_next_chain(&chain, &list)) {
+        golden_say(golden, "chain of %016llx up to %llu", (unsigned long long)chain.agent,
+                   (unsigned long long)chain.next);
+        golden_say_hex(golden, "chain", (struct span){chain.chain, sizeof chain.chain});
+        peer_put_chain(writer, &chain);
     }
     while (field == 'b' && peer_next_bytes(&bytes, &list)) {
         golden_say_hex(golden, "entry", bytes);
@@ -279,6 +289,9 @@ static void say_peer_field(struct golden *golden, char field, const struct peer_
     case 'V':
         golden_say_hex(golden, "version", message->version);
         break;
+    case 'G':
+        golden_say_hex(golden, "cuts", message->cuts);
+        break;
     case 'a':
         golden_say(golden, "answer %u", (unsigned)message->answer);
         break;
@@ -308,7 +321,8 @@ Test(golden, messages_between_nodes)
         peer_begin(&writer, &message);
         golden_say(&golden, "%s", shape->name);
         for (const char *field = shape->fields; *field != '\0'; field++) {
-            bool list = *field == 'm' || *field == 'h' || *field == 'd' || *field == 'b';
+            bool list =
+                *field == 'm' || *field == 'h' || *field == 'd' || *field == 'b' || *field == 'H';
             if (list)
                 say_list(&golden, *field, &message, &writer);
             else
@@ -321,7 +335,7 @@ Test(golden, messages_between_nodes)
     }
     for (size_t i = 0; i < sizeof peer_shapes / sizeof *peer_shapes; i++)
         cr_expect(seen[peer_shapes[i].type], "no vector of type %u", peer_shapes[i].type);
-    golden_close(&golden, 9);
+    golden_close(&golden, 11);
     weft_buffer_finish(&encoded);
 }
 

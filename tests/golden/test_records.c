@@ -47,9 +47,11 @@ static enum weft_status snapshot(struct golden *golden, struct weft_buffer *out,
 
 static enum weft_status epoch(struct golden *golden, struct weft_buffer *out, struct span value)
 {
-    struct weft_epoch e;
+    struct record_epoch e;
     cr_assert_eq(record_epoch_decode(&e, value), WEFT_OK, "%s", golden->name);
-    golden_say_epoch(golden, "epoch", &e);
+    golden_say_epoch(golden, "epoch", &e.epoch);
+    if (e.cuts.size > 0)
+        golden_say_hex(golden, "cuts", e.cuts);
     return record_epoch_encode(out, &e);
 }
 
@@ -69,6 +71,8 @@ static enum weft_status recovery(struct golden *golden, struct weft_buffer *out,
     cr_assert_eq(record_recovery_decode(&r, value), WEFT_OK, "%s", golden->name);
     golden_say(golden, "wall ms %llu", (number)r.wall_ms);
     golden_say_hex(golden, "delta", r.delta);
+    if (r.branch)
+        golden_say_epoch(golden, "of", &r.epoch);
     return record_recovery_encode(out, &r);
 }
 

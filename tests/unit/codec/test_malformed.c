@@ -58,7 +58,7 @@ static enum weft_status snapshots(struct span bytes)
 
 static enum weft_status epochs(struct span bytes)
 {
-    struct weft_epoch epoch;
+    struct record_epoch epoch;
     return record_epoch_decode(&epoch, bytes);
 }
 

@@ -90,7 +90,9 @@ static enum weft_status add(bool *changed_out, struct weft_buffer *cuts, const s
     }
     struct weft_cut old = cut_at(cuts->data, place);
     bool wins = cut->seq != old.seq ? cut->seq < old.seq : cut->heir < old.heir;
-    *out_of_it = old.heir == cut->heir ? 0 : wins ? old.heir : cut->heir;
+    uint64_t loser = wins ? old.heir : cut->heir;
+    if (old.heir != cut->heir && loser != WEFT_HEIR_UNKNOWN)
+        *out_of_it = loser;
     if (wins) {
         put_cut(cuts->data + place * WEFT_CUT_SIZE, cut);
         *changed_out = true;
