@@ -57,6 +57,15 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_cuts_check_version(const uint8_t *c
 WEFT_API WEFT_MUST_USE enum weft_status
 weft_doc_chain_at(uint8_t chain_out[32], struct weft_doc *doc, uint64_t agent, uint64_t next);
 
+/// Atoms that are sent once more before those that another one lacks.
+#define WEFT_OVERLAP_ATOMS 16
+/// Appends the version without the last atoms of those who did more here: from there on another one
+/// is sent what it lacks, so that it sees whether that goes on with what it has.
+/// @param version Untrusted. @return WEFT_OK, WEFT_MALFORMED or WEFT_NO_MEMORY.
+WEFT_API WEFT_MUST_USE enum weft_status weft_doc_overlap(struct weft_buffer *out,
+                                                         const struct weft_doc *doc,
+                                                         const uint8_t *version, size_t size);
+
 /// Who holds what stays of a branch that begins with atom `seq` of `agent`.
 /// @param chain Over the branch's first seq + 1 atoms.
 WEFT_API uint64_t weft_fork_heir(const struct weft_doc *doc, uint64_t agent, uint64_t seq,

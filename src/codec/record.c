@@ -240,11 +240,9 @@ enum weft_status record_snapshot_decode(struct record_snapshot *snapshot_out, st
 enum weft_status record_epoch_encode(struct weft_buffer *out, const struct record_epoch *epoch)
 {
     struct pack_writer writer = pack_writer_begin(out);
-    pack_array(&writer, epoch->cuts.size > 0 ? 2 : 1);
+    pack_array(&writer, 2);
     wire_put_epoch(&writer, &epoch->epoch);
-    if (epoch->cuts.size > 0) {
-        pack_bin(&writer, epoch->cuts);
-    }
+    pack_bin(&writer, epoch->cuts);
     return pack_writer_end(&writer);
 }
 
@@ -254,7 +252,7 @@ enum weft_status record_epoch_decode(struct record_epoch *epoch_out, struct span
     struct record_epoch epoch = {0};
     uint32_t elements = read_head(&reader, 1);
     wire_read_epoch(&reader, &epoch.epoch);
-    if (elements > 1) {
+    if (elements > 1) { // older ones have none
         epoch.cuts = pack_read_bin(&reader);
         elements--;
     }
@@ -300,11 +298,13 @@ enum weft_status record_recovery_encode(struct weft_buffer *out,
                                         const struct record_recovery *recovery)
 {
     struct pack_writer writer = pack_writer_begin(out);
-    pack_array(&writer, recovery->branch ? 3 : 2);
+    pack_array(&writer, 3);
     pack_u64(&writer, recovery->wall_ms);
     pack_bin(&writer, recovery->delta);
     if (recovery->branch) {
         wire_put_epoch(&writer, &recovery->epoch);
+    } else {
+        pack_nil(&writer);
     }
     return pack_writer_end(&writer);
 }
@@ -316,9 +316,11 @@ enum weft_status record_recovery_decode(struct record_recovery *recovery_out, st
     uint32_t elements = read_head(&reader, 2);
     recovery.wall_ms = pack_read_u64(&reader);
     recovery.delta = pack_read_bin(&reader);
-    if (elements > 2) {
-        recovery.branch = true;
-        wire_read_epoch(&reader, &recovery.epoch);
+    if (elements > 2) { // older ones have two
+        recovery.branch = !pack_take_nil(&reader);
+        if (recovery.branch) {
+            wire_read_epoch(&reader, &recovery.epoch);
+        }
         elements--;
     }
     if (read_tail(&reader, elements - 2)) {

@@ -8,10 +8,10 @@
 //                                            structure bytes, version, digest, wall ms]
 //   SNAPSHOTS  document                     [epoch, structure, tombs]
 //   TEXTS      document                     the text itself, UTF-8
-//   EPOCHS     document                     [epoch, cuts], of most documents [epoch]
+//   EPOCHS     document                     [epoch, cuts]
 //   FEEDS      incarnation u64              [prefix, continues, continued to, own, journal start]
 //   CHANGES    number u64, document         nil
-//   RECOVERY   document 00 epoch part u64   [wall ms, delta], of a branch [wall ms, delta, epoch]
+//   RECOVERY   document 00 epoch part u64   [wall ms, delta, epoch of a branch | nil]
 //
 // Integers in keys are big-endian, so that byte order is number order. Epochs are their 24 wire
 // bytes. Readers accept more elements at the end of an array than they know. Decoders are total and

@@ -6,6 +6,7 @@
 
 #include "base/endian.h"
 #include "base/utf8.h"
+#include "codec/version.h"
 #include "crdt/chain.h"
 #include "crdt/rga_same.h"
 
@@ -138,6 +139,50 @@ enum weft_status weft_doc_check_delta(struct weft_id *at_out, const struct weft_
     }
     delta_reader_finish(&reader);
     return status == WEFT_NOT_FOUND ? WEFT_OK : status;
+}
+
+struct overlap {
+    const struct weft_doc *doc;
+    struct weft_buffer *out;
+    uint64_t count;
+    enum weft_status status;
+};
+
+static uint64_t overlapped(const struct overlap *overlap, uint64_t agent, uint64_t next)
+{
+    if (weft_doc_next_seq(overlap->doc, agent) <= next)
+        return next;
+    return next > WEFT_OVERLAP_ATOMS ? next - WEFT_OVERLAP_ATOMS : 0;
+}
+
+static bool count_overlapped(void *context, uint64_t agent, uint64_t next)
+{
+    struct overlap *overlap = context;
+    overlap->count += overlapped(overlap, agent, next) > 0;
+    return true;
+}
+
+static bool put_overlapped(void *context, uint64_t agent, uint64_t next)
+{
+    struct overlap *overlap = context;
+    struct version_entry entry = {agent, overlapped(overlap, agent, next)};
+    if (entry.next > 0)
+        overlap->status = version_put(overlap->out, entry);
+    return overlap->status == WEFT_OK;
+}
+
+enum weft_status weft_doc_overlap(struct weft_buffer *out, const struct weft_doc *doc,
+                                  const uint8_t *version, size_t size)
+{
+    struct overlap overlap = {doc, out, 0, WEFT_OK};
+    size_t before = out->size;
+    enum weft_status status = weft_version_visit(version, size, count_overlapped, &overlap);
+    status = status ? status : version_put_count(out, overlap.count);
+    status = status ? status : weft_version_visit(version, size, put_overlapped, &overlap);
+    status = status ? status : overlap.status;
+    if (status != WEFT_OK)
+        out->size = before;
+    return status;
 }
 
 enum weft_status weft_doc_find_cut(struct weft_cut *cut_out, struct weft_doc *doc,

@@ -232,7 +232,7 @@ uint32_t edit_orphan(struct node *node, struct room *room, struct client_id clie
         edit_stage_new(node, room, EDIT_MADE_HERE);
     }
     if (status || runs_cut > 0 || result.runs_missing > 0 || result.runs_invalid > 0) {
-        heal_keep_orphan(node, room, client, delta);
+        heal_keep_orphan(node, room, client, delta, true);
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "node/edit.h"
+#include "node/heal.h"
 #include "node/journal.h"
 #include "node/room.h"
 #include "node/session.h"
@@ -155,11 +156,15 @@ static uint32_t take_orphans(struct node *node, struct client_id client,
         return status == WEFT_MALFORMED ? WIRE_QUARANTINED : WIRE_INTERNAL;
     }
     int order = weft_epoch_compare(&message->epoch, &room->head.epoch);
+    if (order > 0) {
+        return WIRE_BAD_REQUEST; // that epoch did not lose
+    }
     if (order == 0 && room->cuts.size > 0) {
         return edit_orphan(node, room, client, message->deltas[0]); // it lost its branch
     }
-    if (order >= 0) {
-        return WIRE_BAD_REQUEST; // that epoch did not lose
+    if (order == 0) {
+        heal_keep_orphan(node, room, client, message->deltas[0], false); // it found it is another
+        return 0;
     }
     epoch_keep_apart(node, room, &message->epoch, message->deltas[0]);
     return 0;

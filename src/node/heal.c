@@ -62,7 +62,7 @@ void heal_keep_late(struct node *node, struct room *room, struct span delta)
 }
 
 void heal_keep_orphan(struct node *node, struct room *room, struct client_id client,
-                      struct span delta)
+                      struct span delta, bool part)
 {
     uint64_t who[] = {node->incarnation, client.slot, client.generation, room->document->hash};
     struct weft_digest digest;
@@ -70,7 +70,7 @@ void heal_keep_orphan(struct node *node, struct room *room, struct client_id cli
     XXH128_canonicalFromHash(&hash, XXH3_128bits(who, sizeof who));
     memcpy(digest.bytes, hash.digest, sizeof digest.bytes);
     struct archive_copy copy = copy_of(room, &digest);
-    if (save_whole(node, room, room->doc, &copy)) { // the same parts again are the same
+    if (part && save_whole(node, room, room->doc, &copy)) { // the same again is the same
         node->open->failed = true;
         return;
     }

@@ -24,9 +24,10 @@ WEFT_MUST_USE enum weft_status heal_apply(struct node *node, struct room *room,
 
 /// Keeps a delta of a branch that went: in the copy of this process, which has all of the document.
 void heal_keep_late(struct node *node, struct room *room, struct span delta);
-/// Keeps what a client hands in of a branch that went: all that one hands in is one copy.
+/// Keeps what a client hands in of another branch: all that one hands in is one copy. @param part
+/// It is not its whole replica: the copy has the document too.
 void heal_keep_orphan(struct node *node, struct room *room, struct client_id client,
-                      struct span delta);
+                      struct span delta, bool part);
 /// Keeps a delta of a client that is of another branch from `at` on. @param copy_out Takes what
 /// else it sends.
 void heal_keep_branch(struct node *node, struct room *room, struct weft_id at, struct span delta,

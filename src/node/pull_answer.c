@@ -2,7 +2,8 @@
 // Answering the questions of peers. Every question gets an answer, if only LATER.
 #include <string.h>
 
-#include "codec/version.h"
+#include <weft/fork.h>
+
 #include "node/chains.h"
 #include "node/compare.h"
 #include "node/digests.h"
@@ -127,48 +128,6 @@ static void defer(struct node *node, struct answer_id id, struct span bytes)
     }
 }
 
-/// Atoms that are sent again before those that an asker lacks, so that it sees whether they go on
-/// with what it has.
-#define OVERLAP_ATOMS 16U
-
-struct overlap {
-    const struct weft_doc *doc;
-    struct weft_buffer *out;
-    uint64_t count;
-    enum weft_status status;
-};
-
-static bool count_entry(void *context, uint64_t agent, uint64_t next)
-{
-    struct overlap *overlap = context;
-    uint64_t here = weft_doc_next_seq(overlap->doc, agent);
-    overlap->count += here <= next || next > OVERLAP_ATOMS;
-    return true;
-}
-
-static bool put_entry(void *context, uint64_t agent, uint64_t next)
-{
-    struct overlap *overlap = context;
-    if (weft_doc_next_seq(overlap->doc, agent) > next) {
-        next = next > OVERLAP_ATOMS ? next - OVERLAP_ATOMS : 0;
-    }
-    if (next > 0) {
-        overlap->status = version_put(overlap->out, (struct version_entry){agent, next});
-    }
-    return overlap->status == WEFT_OK;
-}
-
-/// The version without the last atoms of those who did more, into node->version.
-static enum weft_status step_back(struct node *node, const struct room *room, struct span version)
-{
-    struct overlap overlap = {room->doc, &node->version, 0, WEFT_OK};
-    node->version.size = 0;
-    enum weft_status status = weft_version_visit(version.data, version.size, count_entry, &overlap);
-    status = status ? status : version_put_count(&node->version, overlap.count);
-    status = status ? status : weft_version_visit(version.data, version.size, put_entry, &overlap);
-    return status ? status : overlap.status;
-}
-
 /// Pieces of what the asker lacks, into node->scratch: u32 size, delta, ...
 static enum weft_status read_pieces(struct node *node, struct room *room,
                                     const struct peer_message *asked, uint32_t *count_out,
@@ -179,7 +138,9 @@ static enum weft_status read_pieces(struct node *node, struct room *room,
     bool theirs = weft_epoch_compare(&asked->epoch, &room->head.epoch) == 0;
     node->scratch.size = 0;
     node->version.size = 0;
-    enum weft_status status = theirs ? step_back(node, room, asked->version) : WEFT_OK;
+    enum weft_status status = theirs ? weft_doc_overlap(&node->version, room->doc,
+                                                        asked->version.data, asked->version.size)
+                                     : WEFT_OK;
     status = status ? status
                     : weft_delta_reader_create(&reader, room->doc, node->version.data,
                                                node->version.size);

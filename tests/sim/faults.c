@@ -8,6 +8,7 @@
 #include "cluster.h"
 #include "codec/record.h"
 #include "connection.h"
+#include "sim_client.h"
 #include "sim_disk.h"
 #include "sim_node.h"
 
@@ -322,9 +323,41 @@ static void go_on(void *context, uint64_t a, uint64_t b, void *owned)
                 0, NULL);
 }
 
+void fault_plan_fork(struct fault_plan *plan)
+{
+    plan->forks = true;
+    plan->deletes = false;
+    plan->rot = false;
+    if (plan->node_count == 1)
+        plan->node_count = 3;
+}
+
+/// A profile is copied: one session goes on with what another one stored, as that one.
+static void fork_some(void *context, uint64_t a, uint64_t b, void *owned)
+{
+    struct cluster *cluster = context;
+    struct world *world = &cluster->world;
+    (void)a;
+    (void)b;
+    (void)owned;
+    if (cluster->quiet)
+        return;
+    struct sim_client *from = cluster->clients[world_random(world, cluster->client_count)];
+    struct sim_client *to = cluster->clients[world_random(world, cluster->client_count)];
+    for (uint32_t i = 0; from != to && i < from->room_count; i++) {
+        for (uint32_t k = 0; k < to->room_count; k++) {
+            if (to->rooms[k].document == from->rooms[i].document)
+                sim_room_fork(&to->rooms[k], &from->rooms[i]);
+        }
+    }
+    world_after(world, world_between(world, 300000, 4000000), fork_some, cluster, 0, 0, NULL);
+}
+
 void faults_start(struct cluster *cluster)
 {
     change_weather(cluster);
+    if (cluster->plan.forks)
+        world_after(&cluster->world, 2000000, fork_some, cluster, 0, 0, NULL);
     world_after(&cluster->world, 500000, go_on, cluster, 0, 0, NULL);
 }
 

@@ -43,7 +43,8 @@ struct fault_plan {
 #define FAULT_PLAN_FIELD(name, text) bool name;
     FAULT_PLAN_MAP(FAULT_PLAN_FIELD)
 #undef FAULT_PLAN_FIELD
-    bool rot; // records on the first node's disk are damaged; all other disks stay whole
+    bool forks; // clients start with a copy of what another one stored, its id included
+    bool rot;   // records on the first node's disk are damaged; all other disks stay whole
     uint32_t node_count;
     uint32_t client_count;
     uint32_t document_count;
@@ -52,6 +53,8 @@ struct fault_plan {
     struct node_limits limits;
 };
 
+/// Lets authors fork, and nothing that recovery copies alone would have to answer for.
+void fault_plan_fork(struct fault_plan *plan);
 /// Draws the plan of a seed.
 void fault_plan_draw(struct fault_plan *plan, uint64_t seed);
 /// One line that names what is switched on.

@@ -308,6 +308,17 @@ static void fail_marker(const struct ledger *ledger, uint32_t index, const char 
                promised[0] == '\0' ? " nothing was promised" : promised);
 }
 
+static bool is_held(const struct final_document *final, uint32_t index)
+{
+    if (final->held == NULL)
+        return true; // no client has the document: its deleted elements are not known here
+    for (uint32_t i = 0; i < final->held->count; i++) {
+        if (final->held->items[i] == index)
+            return true;
+    }
+    return false;
+}
+
 /// @param seen How often each marker stands in the final text. @param kept Likewise, in recovery
 /// copies.
 static void check_marker(const struct ledger *ledger, const struct final_document *final,
@@ -326,14 +337,19 @@ static void check_marker(const struct ledger *ledger, const struct final_documen
     bool current =
         marker->epoch_known && final->epoch_known && same_epoch(&marker->epoch, &final->epoch);
     if (!marker->delete_issued && seen[index] == 0 && ledger_binds(ledger, &marker->insert)) {
-        if (current)
+        if (ledger->forked[final->document]) {
+            // A delete may have met the other branch's element of the same number.
+            if (kept[index] == 0 && !is_held(final, index))
+                fail_marker(ledger, index, "was acked, and is neither there nor in a copy",
+                            &marker->insert);
+        } else if (current)
             fail_marker(ledger, index, "was acked and is not in the text", &marker->insert);
         else if (kept[index] == 0)
             fail_marker(ledger, index, "was acked and is in no recovery copy", &marker->insert);
     }
     bool deleted = ledger_binds(ledger, &marker->delete) && marker->delete.epoch_known &&
                    final->epoch_known && same_epoch(&marker->delete.epoch, &final->epoch);
-    if (deleted && seen[index] != 0 && !marker->loose)
+    if (deleted && seen[index] != 0 && !marker->loose && !ledger->forked[final->document])
         fail_marker(ledger, index, "its delete was acked and it is in the text", &marker->delete);
 }
 

@@ -67,6 +67,7 @@ struct ledger {
     uint32_t marker_capacity;
     struct loss losses[LEDGER_LOSSES_MAX];
     uint32_t loss_count;
+    bool forked[SIM_DOCUMENTS_MAX]; // an author's id was used twice: edits may be kept apart
     struct evidence deletes[SIM_DOCUMENTS_MAX]; // the last time that a whole document was deleted
 };
 
@@ -108,6 +109,7 @@ struct final_document {
     struct weft_epoch epoch;
     struct span text;
     const struct marker_list *recovered; // all recovery copies of all nodes
+    const struct marker_list *held;      // of a forked one: all its elements, deleted or not
 };
 /// Fails the world for the first marker that is lost, doubled, risen from the dead or strange.
 void ledger_check(const struct ledger *ledger, const struct final_document *final);

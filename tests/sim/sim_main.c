@@ -6,6 +6,7 @@
 //   sim --kept FILE                          the seeds of a file, first number of each line
 //   sim --scenario NAME | --scenarios        written ones (scenarios.h)
 //   sim --plan S                             what a seed switches on
+//   ... --forks                              with authors who use one id twice
 //
 // Exit: 0 all held, 1 something broke, 2 usage.
 #include <errno.h>
@@ -76,7 +77,7 @@ static struct simulation_result run_seed(const struct simulation_options *option
 }
 
 /// Runs one seed in a process of its own, so that an assert ends only that one.
-static void run_apart(struct totals *totals, uint64_t seed)
+static void run_apart(struct totals *totals, uint64_t seed, bool forks)
 {
     struct simulation_result result = {.failed = true};
     int ends[2];
@@ -89,7 +90,7 @@ static void run_apart(struct totals *totals, uint64_t seed)
     if (child == 0) {
         close(ends[0]);
         alarm(SEED_SECONDS_MAX);
-        struct simulation_options options = {.seed = seed};
+        struct simulation_options options = {.seed = seed, .forks = forks};
         result = run_seed(&options, seed % TWICE_EVERY == 0);
         fflush(stdout);
         if (write(ends[1], &result, sizeof(result)) != sizeof(result))
@@ -107,7 +108,8 @@ static void run_apart(struct totals *totals, uint64_t seed)
         printf("FAILED sim --seed %llu: the process ended with %s %d\n", (unsigned long long)seed,
                WIFSIGNALED(state) ? "signal" : "status",
                WIFSIGNALED(state) ? WTERMSIG(state) : WEXITSTATUS(state));
-        printf("    replay: sim --seed %llu\n", (unsigned long long)seed);
+        printf("    replay: sim --seed %llu%s\n", (unsigned long long)seed,
+               forks ? " --forks" : "");
     }
     if (result.failed)
         totals->failed++;
@@ -154,7 +156,7 @@ static int run_kept(struct totals *totals, const char *path)
     }
     fclose(file);
     for (size_t i = 0; i < count; i++)
-        run_apart(totals, seeds[i]);
+        run_apart(totals, seeds[i], false);
     return 0;
 }
 
@@ -171,6 +173,7 @@ struct arguments {
     const char *kept;
     const char *scenario; // "" means all
     bool plan;
+    bool forks;
 };
 
 static int run_many(const struct arguments *arguments)
@@ -187,7 +190,7 @@ static int run_many(const struct arguments *arguments)
             uint64_t index = (seed - arguments->first) / every;
             if ((seed - arguments->first) % every == 0 &&
                 index % arguments->shard_count == arguments->shard)
-                run_apart(&totals, seed);
+                run_apart(&totals, seed, arguments->forks);
         }
     }
     return summarize(&totals, now_seconds() - began);
@@ -207,7 +210,11 @@ static int run_one(const struct arguments *arguments)
     struct totals totals = {.seeds = 1};
     double began = now_seconds();
     struct simulation_options options = {
-        .seed = arguments->seed, .steps_max = arguments->steps, .verbose = arguments->verbose};
+        .seed = arguments->seed,
+        .steps_max = arguments->steps,
+        .forks = arguments->forks,
+        .verbose = arguments->verbose,
+    };
     struct simulation_result result = run_seed(&options, true);
     add(&totals, &result);
     totals.failed = result.failed ? 1 : 0;
@@ -223,6 +230,10 @@ static bool parse(struct arguments *arguments, int argc, char **argv)
         unsigned long long b;
         if (strcmp(argv[i], "--verbose") == 0) {
             arguments->verbose = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--forks") == 0) {
+            arguments->forks = true;
             continue;
         }
         if (strcmp(argv[i], "--scenarios") == 0) {
@@ -264,8 +275,10 @@ int main(int argc, char **argv)
     struct arguments arguments;
     setvbuf(stdout, NULL, _IOLBF, 0); // what was said before an assert must be seen
     if (!parse(&arguments, argc, argv)) {
-        fprintf(stderr, "usage: sim --seed S [--steps N] [--verbose] | --seeds A..B [--shard I/N] "
-                        "[--kept FILE] | --scenario NAME [--verbose] | --scenarios | --plan S\n");
+        fprintf(
+            stderr,
+            "usage: sim --seed S [--steps N] [--verbose] | --seeds A..B [--shard I/N] "
+            "[--kept FILE] | --scenario NAME [--verbose] | --scenarios | --plan S, and --forks\n");
         return 2;
     }
     if (arguments.scenario != NULL)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weft/fork.h>
+
 #include "cluster.h"
 #include "sim_client.h"
 
@@ -126,6 +128,40 @@ void sim_room_adopt(struct sim_room *room)
     room->op_markers.count = 0;
 }
 
+void sim_room_fork(struct sim_room *room, const struct sim_room *from)
+{
+    struct weft_buffer parts[3];
+    struct weft_doc *doc = NULL;
+    struct span name = cluster_document_name(room->document);
+    struct weft_doc_options options = {.name = name.data, .name_size = name.size};
+    if (room->client->state == CLIENT_ENDED || from->client->state == CLIENT_ENDED ||
+        from->next_seq == 0 || weft_doc_stats(from->doc).atoms == 0)
+        return;
+    for (int i = 0; i < 3; i++)
+        weft_buffer_init(&parts[i], NULL);
+    must(room, weft_doc_snapshot(&parts[0], &parts[1], &parts[2], from->doc), "weft_doc_snapshot");
+    struct weft_snapshot snapshot = {parts[0].data, parts[0].size, parts[1].data,
+                                     parts[1].size, parts[2].data, parts[2].size};
+    must(room, weft_doc_load(&doc, &snapshot, &options), "weft_doc_load");
+    for (int i = 0; i < 3; i++)
+        weft_buffer_finish(&parts[i]);
+    if (doc == NULL)
+        return;
+    world_note(world_of(room), "client %u goes on as client %u in document %u", room->client->index,
+               from->client->index, room->document);
+    ledger_of(room)->forked[room->document] = true;
+    sim_client_go_offline(room->client, world_of(room)->now_us + 50000);
+    create_document(room, &from->epoch);
+    weft_doc_destroy(room->doc);
+    room->doc = doc;
+    room->agent = from->agent;
+    must(room, weft_doc_set_agent(doc, room->agent), "weft_doc_set_agent");
+    weft_doc_observe(doc, observe, room);
+    room->next_seq = from->next_seq;
+    for (uint32_t i = 0; i < from->mirror.count; i++)
+        marker_list_add(&room->mirror, from->mirror.items[i]);
+}
+
 uint64_t sim_room_length(const struct sim_room *room)
 {
     return room->mirror.count;
@@ -226,11 +262,14 @@ static void push(struct sim_room *room)
 {
     struct weft_delta_reader *reader;
     struct weft_buffer piece;
+    struct weft_buffer from;
     weft_buffer_init(&piece, NULL);
-    must(room,
-         weft_delta_reader_create(&reader, room->doc, room->node_version.data,
-                                  room->node_version.size),
+    weft_buffer_init(&from, NULL);
+    must(room, weft_doc_overlap(&from, room->doc, room->node_version.data, room->node_version.size),
+         "weft_doc_overlap");
+    must(room, weft_delta_reader_create(&reader, room->doc, from.data, from.size),
          "weft_delta_reader_create");
+    weft_buffer_finish(&from);
     if (world_of(room)->failed)
         return;
     struct weft_buffer next;
@@ -395,9 +434,26 @@ static bool read_epoch(struct weft_epoch *epoch_out, struct span hex)
     return true;
 }
 
+/// Whether an author of the document has used one id twice.
+static bool is_forked(const struct sim_room *room)
+{
+    return ledger_of(room)->forked[room->document];
+}
+
+/// Its replica is another branch than the node's: hands in what the node may lack, begins anew.
+static void give_up_branch(struct sim_room *room)
+{
+    struct weft_epoch epoch = room->epoch;
+    sim_client_send(room->client,
+                    &(struct wire_message){.type = WIRE_LEAVE, .room = room->number_of_room});
+    lose_epoch(room, &epoch);
+}
+
 static void on_epoch(struct sim_room *room, const struct weft_epoch *next)
 {
-    if (!holds_nothing(room) && weft_epoch_compare(next, &room->epoch) <= 0)
+    // A document that is rebuilt without a branch stays in its epoch.
+    int least = is_forked(room) ? 0 : 1;
+    if (!holds_nothing(room) && weft_epoch_compare(next, &room->epoch) < least)
         world_fail(world_of(room), "client %u document %u: its epoch was taken for a lesser one",
                    room->client->index, room->document);
     lose_epoch(room, next);
@@ -449,7 +505,8 @@ static void on_delta(struct sim_room *room, const struct wire_message *message, 
         struct weft_apply_result result;
         enum weft_status status = weft_doc_apply(&result, room->doc, WEFT_APPLY_PARK,
                                                  message->deltas[i].data, message->deltas[i].size);
-        if (status != WEFT_OK || result.runs_invalid > 0 || result.runs_parked > 0)
+        if (status != WEFT_OK ||
+            ((result.runs_invalid > 0 || result.runs_parked > 0) && !is_forked(room)))
             world_fail(world_of(room),
                        "client %u document %u: a delta of the node: %s, %u parked, %u invalid",
                        room->client->index, room->document, weft_status_text(status),
@@ -457,6 +514,8 @@ static void on_delta(struct sim_room *room, const struct wire_message *message, 
     }
     room->shown_us = 0;
     room->synced = false;
+    if (is_forked(room) && weft_doc_next_seq(room->doc, room->agent) != room->next_seq)
+        give_up_branch(room); // edits under its own id that it did not make
 }
 
 /// Own ops up to where the ack reaches, and all that a push held.
@@ -518,6 +577,12 @@ static void on_point(struct sim_room *room, const struct wire_message *message, 
     enum weft_order order = compare(room, span_of_buffer(&version), message->vector);
     bool equal = memcmp(&digest, &message->digest, sizeof(digest)) == 0;
     weft_buffer_finish(&version);
+    if (is_forked(room) && (order == WEFT_ORDER_BEFORE || order == WEFT_ORDER_CONCURRENT ||
+                            equal != (order == WEFT_ORDER_EQUAL))) {
+        room->node_version.size = 0; // it holds another branch: hands all of it in
+        give_up_branch(room);
+        return;
+    }
     if (order == WEFT_ORDER_BEFORE || order == WEFT_ORDER_CONCURRENT)
         world_fail(world, "client %u document %u: a POINT came before what it names",
                    room->client->index, room->document);
@@ -599,6 +664,12 @@ static void on_error(struct sim_room *room, const struct wire_message *message)
         return;
     }
     switch (message->code) {
+    case WIRE_AGENT_CONFLICT:
+        if (!is_forked(room))
+            world_fail(world, "client %u document %u was told of a fork, and there is none",
+                       room->client->index, room->document);
+        give_up_branch(room);
+        break;
     case WIRE_EPOCH_MISMATCH: {
         struct weft_epoch next;
         if (read_epoch(&next, message->detail))

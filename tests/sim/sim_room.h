@@ -78,6 +78,9 @@ void sim_room_finish(struct sim_room *room);
 /// A new session takes over what the last one stored: the same document, another agent.
 void sim_room_adopt(struct sim_room *room);
 
+/// A session begins with a copy of what another one stored, its agent id included.
+void sim_room_fork(struct sim_room *room, const struct sim_room *from);
+
 /// The connection is gone.
 void sim_room_disconnect(struct sim_room *room);
 /// Joins, resends and retries what is due.

@@ -137,6 +137,8 @@ struct simulation_result simulation_run(const struct simulation_options *options
     static struct cluster cluster; // large
     char replay[64];
     fault_plan_draw(&plan, options->seed);
+    if (options->forks)
+        fault_plan_fork(&plan);
     cluster_init(&cluster, options->seed, options->verbose, &plan);
     struct world *world = &cluster.world;
     fault_plan_note(&plan, world);
@@ -145,7 +147,8 @@ struct simulation_result simulation_run(const struct simulation_options *options
            (options->steps_max == 0 || world->steps < options->steps_max) && world_step(world))
         continue;
     simulation_conclude(&cluster, &result, NULL);
-    snprintf(replay, sizeof(replay), "sim --seed %llu", (unsigned long long)options->seed);
+    snprintf(replay, sizeof(replay), "sim --seed %llu%s", (unsigned long long)options->seed,
+             options->forks ? " --forks" : "");
     if (result.failed && !options->quiet)
         simulation_print_failure(&cluster, replay);
     cluster_finish(&cluster);

@@ -35,6 +35,7 @@ struct simulation_result {
 struct simulation_options {
     uint64_t seed;
     uint64_t steps_max; // 0: no bound
+    bool forks;         // authors fork too
     bool verbose;
     bool quiet; // print nothing, not even a failure
 };

@@ -276,6 +276,36 @@ static void check_replica(const struct survey *survey, const struct sim_room *ro
     weft_buffer_finish(&bytes);
 }
 
+struct elements {
+    const struct ledger *ledger;
+    struct marker_list *list;
+};
+
+static bool note_span(void *context, const struct weft_span *span)
+{
+    struct elements *elements = context;
+    return ledger_read_text(elements->ledger, elements->list,
+                            (struct span){span->text, span->text_size});
+}
+
+/// All elements of a document, as a client that agrees with the nodes holds it.
+/// @return Whether there is one.
+static bool read_elements(const struct survey *survey, uint32_t document, struct marker_list *list)
+{
+    const struct cluster *cluster = survey->cluster;
+    struct elements elements = {&cluster->ledger, list};
+    for (uint32_t c = 0; c < cluster->client_count; c++) {
+        for (uint32_t r = 0; r < cluster->clients[c]->room_count; r++) {
+            const struct sim_room *room = &cluster->clients[c]->rooms[r];
+            if (room->document == document) {
+                weft_doc_visit_spans(room->doc, note_span, &elements);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void survey_check(const struct survey *survey)
 {
     const struct cluster *cluster = survey->cluster;
@@ -290,6 +320,10 @@ void survey_check(const struct survey *survey)
                                        .epoch = view->epoch,
                                        .text = {view->text.data, view->text.size},
                                        .recovered = &survey->recovered[d]};
+        struct marker_list held = {0};
+        if (cluster->ledger.forked[d] && read_elements(survey, d, &held))
+            final.held = &held;
         ledger_check(&cluster->ledger, &final);
+        marker_list_finish(&held);
     }
 }

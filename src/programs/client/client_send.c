@@ -154,8 +154,10 @@ void client_send_lacking(struct client *client, struct span version)
     client->reader = NULL;
     client->piece.size = 0;
     client->flush_all = false;
-    if (weft_delta_reader_create(&client->reader, client->doc, version.data, version.size) !=
-        WEFT_OK)
+    client->base.size = 0;
+    if (weft_doc_overlap(&client->base, client->doc, version.data, version.size) != WEFT_OK ||
+        weft_delta_reader_create(&client->reader, client->doc, client->base.data,
+                                 client->base.size) != WEFT_OK)
         client_lose(client, "sent a version that is none, or memory is short");
 }
 

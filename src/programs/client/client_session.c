@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <weft/version.h>
+
 #define JOIN_RETRY_US 500000 // after `behind`: the node pulls the epoch meanwhile
 #define SYNC_RETRY_US 500000 // after an error that passes
 
@@ -126,8 +128,29 @@ static void on_deltas(struct client *client, const struct wire_message *message)
         client_notify(client, CLIENT_NOTICE_CHANGED, "");
 }
 
+/// Whether this replica and the node hold as many edits of each author, but not the same.
+static bool is_other_branch(const struct client *client, const struct wire_message *message)
+{
+    struct weft_buffer version;
+    struct weft_digest digest;
+    enum weft_order order = WEFT_ORDER_CONCURRENT;
+    weft_buffer_init(&version, NULL);
+    bool known = message->vector.size > 0 && weft_doc_version(&version, client->doc) == WEFT_OK &&
+                 weft_version_compare(&order, version.data, version.size, message->vector.data,
+                                      message->vector.size) == WEFT_OK &&
+                 weft_doc_digest(&digest, client->doc) == WEFT_OK;
+    weft_buffer_finish(&version);
+    return known && order == WEFT_ORDER_EQUAL &&
+           memcmp(digest.bytes, message->digest.bytes, sizeof(digest.bytes)) != 0;
+}
+
 static void on_point(struct client *client, const struct wire_message *message)
 {
+    if (is_other_branch(client, message)) {
+        client->node_version.size = 0; // the whole replica is handed in
+        on_epoch_over(client);
+        return;
+    }
     client->point = message->digest;
     client->point_known = true;
     if (!keep_version(client, message->vector))
