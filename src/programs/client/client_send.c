@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include <weft/fork.h>
 #include <weft/version.h>
 
 #define OWN_ATOMS_MAX 1024 // at most 32 bytes each: one delta of own edits is below any frame limit
