@@ -48,6 +48,15 @@ static inline bool bits_at(const uint64_t *words, uint32_t index)
     return (words[index / 64] >> index % 64 & 1) != 0;
 }
 
+/// How many bits of a word are set.
+static inline uint32_t bits_count(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
 /// How many bits from `first` on are alike, up to `end`, which is greater.
 static inline uint32_t bits_alike(const uint64_t *words, uint32_t first, uint32_t end)
 {

@@ -40,16 +40,6 @@ void ordmap_trim(struct ordmap *map)
     map->reserved_puts = 0;
 }
 
-bool ordmap_reserve_ascending(struct ordmap *map, uint64_t puts)
-{
-    uint64_t nodes = 1;
-    for (uint64_t below = puts; below > 1;) {
-        below = (below + ORDMAP_FANOUT - 1) / ORDMAP_FANOUT;
-        nodes += below;
-    }
-    return pool_reserve(&map->nodes, nodes);
-}
-
 // Slot of the greatest key that is at most `key`; -1 when there is none.
 static int node_floor(const struct ordmap_node *node, uint64_t key)
 {
@@ -214,6 +204,51 @@ void ordmap_put(struct ordmap *map, uint64_t key, uint32_t value)
         index = path[level + 1];
         slot = slots[level + 1];
     }
+}
+
+bool ordmap_load(struct ordmap *map, uint32_t count)
+{
+    assert(map->root == ORDMAP_NONE);
+    if (count == 0)
+        return true;
+    uint64_t nodes = 0;
+    uint64_t below = count;
+    do {
+        below = (below + ORDMAP_FANOUT - 1) / ORDMAP_FANOUT;
+        nodes += below;
+    } while (below > 1);
+    if (!pool_reserve(&map->nodes, nodes))
+        return false;
+    for (uint32_t left = count; left > 0;) {
+        struct ordmap_node *node = ordmap_node(map, node_create(map));
+        node->count = left < ORDMAP_FANOUT ? left : ORDMAP_FANOUT;
+        left -= node->count;
+        node->next = left > 0 ? map->nodes.count : ORDMAP_NONE;
+    }
+    map->last = map->nodes.count - 1;
+    return true;
+}
+
+void ordmap_load_finish(struct ordmap *map)
+{
+    uint32_t first = 0;
+    uint32_t end = map->nodes.count;
+    if (end == 0)
+        return;
+    // The nodes of one level were made in a row: [first, end).
+    while (end - first > 1) {
+        for (uint32_t i = first; i < end; i++) {
+            if ((i - first) % ORDMAP_FANOUT == 0)
+                node_create(map);
+            struct ordmap_node *node = ordmap_node(map, map->nodes.count - 1);
+            node_insert(node, node->count, ordmap_node(map, i)->key[0], i);
+        }
+        first = end;
+        end = map->nodes.count;
+        map->height++;
+    }
+    map->root = first;
+    map->inner = map->nodes.count - (map->last + 1);
 }
 
 void ordmap_drop(struct ordmap *map, struct ordmap_at at)

@@ -68,9 +68,6 @@ static inline bool ordmap_reserve(struct ordmap *map, uint64_t puts)
 /// Gives back what large reservations left over.
 void ordmap_trim(struct ordmap *map);
 
-/// Likewise for `puts` calls into an empty map, in ascending order of keys.
-bool ordmap_reserve_ascending(struct ordmap *map, uint64_t puts);
-
 /// The entry of the greatest key that is at most `key`; nowhere when there is none.
 struct ordmap_at ordmap_seek(const struct ordmap *map, uint64_t key);
 /// The entry of the least key; nowhere when the map is empty.
@@ -100,5 +97,18 @@ static inline uint32_t ordmap_value(const struct ordmap *map, struct ordmap_at a
 {
     return ordmap_node(map, at.node)->value[at.slot];
 }
+
+/// Makes an empty map hold `count` entries, which are all set next, in any order, by their places
+/// in the ascending order of keys; then ordmap_load_finish(). @return false, with all as it was,
+/// when there is no memory.
+bool ordmap_load(struct ordmap *map, uint32_t count);
+static inline void ordmap_load_entry(struct ordmap *map, uint32_t place, uint64_t key,
+                                     uint32_t value)
+{
+    struct ordmap_node *node = ordmap_node(map, place / ORDMAP_FANOUT);
+    node->key[place % ORDMAP_FANOUT] = key;
+    node->value[place % ORDMAP_FANOUT] = value;
+}
+void ordmap_load_finish(struct ordmap *map);
 
 #endif

@@ -42,3 +42,12 @@ uint32_t agents_add(struct agents *agents, uint64_t id)
     ordmap_put(&agents->by_id, id, index);
     return index;
 }
+
+bool agents_load(struct agents *agents, uint32_t count)
+{
+    assert(agents->pool.count == 0);
+    if (!pool_reserve(&agents->pool, count) || !ordmap_load(&agents->by_id, count))
+        return false;
+    agents->pool.count = count;
+    return true;
+}

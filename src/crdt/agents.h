@@ -56,6 +56,19 @@ static inline struct agent *agents_at(const struct agents *agents, uint32_t inde
     return POOL_AT(&agents->pool, struct agent, AGENTS_PAGE_SHIFT, index);
 }
 
+/// Makes an empty table hold `count` agents, whose ids are all set next, ascending by index; then
+/// agents_load_finish(). @return false when there is no memory.
+bool agents_load(struct agents *agents, uint32_t count);
+static inline void agents_load_id(struct agents *agents, uint32_t index, uint64_t id)
+{
+    *agents_at(agents, index) = (struct agent){.id = id, .chain = AGENT_NONE};
+    ordmap_load_entry(&agents->by_id, index, id, index);
+}
+static inline void agents_load_finish(struct agents *agents)
+{
+    ordmap_load_finish(&agents->by_id);
+}
+
 /// Id of `index`; 0 for AGENT_NONE, who is nobody.
 static inline uint64_t agents_id(const struct agents *agents, uint32_t index)
 {

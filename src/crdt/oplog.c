@@ -65,6 +65,29 @@ uint32_t oplog_append(struct oplog *log, const struct op *op)
     return row;
 }
 
+bool oplog_load_starts(struct oplog *log, uint32_t *stretches, uint32_t agents)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < agents; i++) {
+        uint32_t here = stretches[i];
+        stretches[i] = sum;
+        sum += here;
+    }
+    if (!ordmap_load(&log->starts, sum))
+        return false;
+    // An agent's rows ascend in seq.
+    uint32_t last = AGENT_NONE;
+    for (uint32_t row = 0; row < log->ops.count; row++) {
+        const struct op *op = oplog_at(log, row);
+        if (op->agent != last)
+            ordmap_load_entry(&log->starts, stretches[op->agent]++, start_key(op->agent, op->seq),
+                              row);
+        last = op->agent;
+    }
+    ordmap_load_finish(&log->starts);
+    return true;
+}
+
 // Whether a row is of the agent and begins at or before the atom.
 static bool row_precedes(const struct oplog *log, uint32_t row, uint32_t agent, uint32_t seq)
 {

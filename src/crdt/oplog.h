@@ -46,12 +46,23 @@ bool oplog_reserve_payloads(struct oplog *log, uint64_t count, uint64_t bytes);
 uint32_t oplog_add_payload(struct oplog *log, struct span payload);
 /// Room must have been reserved. @return the row's index.
 uint32_t oplog_append(struct oplog *log, const struct op *op);
+/// oplog_append() for loading: oplog_find() knows the row after oplog_load_starts() only.
+static inline void oplog_load(struct oplog *log, const struct op *op);
+/// @param stretches For each agent, its rows that come after another agent's; is used up.
+/// @return false when there is no memory.
+bool oplog_load_starts(struct oplog *log, uint32_t *stretches, uint32_t agents);
 /// oplog_find() when the atom is in another row than the last one that was found.
 uint32_t oplog_find_far(struct oplog *log, uint32_t agent, uint32_t seq);
 
 static inline struct op *oplog_at(const struct oplog *log, uint32_t row)
 {
     return POOL_AT(&log->ops, struct op, OPLOG_PAGE_SHIFT, row);
+}
+
+static inline void oplog_load(struct oplog *log, const struct op *op)
+{
+    *oplog_at(log, log->ops.count++) = *op;
+    log->atoms += op_length(op);
 }
 
 /// The row that holds the atom, or OP_NONE.

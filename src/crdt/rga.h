@@ -191,40 +191,79 @@ uint32_t rga_find_element(struct rga *rga, struct weft_id id);
 /// Where an element of row `row` stands.
 struct tree_at rga_locate(struct rga *rga, uint32_t row, uint32_t seq);
 
-// Loading what was kept, into an empty sequence: the runs in order, without their text; then the
-// slots, in document order and with their text; then rga_load_finish(). Everything is checked but
-// the order (invariant O1).
+// Loading what was kept, into an empty sequence: the agents, the rows of the log in order, without
+// their text; then the slots, in document order and with their text. Everything is checked but the
+// order (invariant O1). After a failure the sequence can only be finished.
 
-/// A slot as it was kept.
-struct rga_load_slot {
-    uint32_t iv;
-    uint32_t length;
-    bool deleted;
-    uint32_t text; // where its text begins in that of all slots in the same state
-    uint32_t row;  // filled in by rga_load_slots()
-    uint32_t leaf; // likewise
+/// A row as it was kept. Its agent's seqs go on where they were.
+struct rga_load_row {
+    uint32_t kind;
+    bool flag; // as OP_FLAG
+    uint32_t agent;
+    uint32_t lamport;
+    uint32_t length; // 1 to OP_LENGTH_MAX; an insert lies in one page of text
+    uint32_t target; // row of the parent, OP_NONE for the root, or of the first target
+    uint32_t from;   // atoms between it and the likeliest end of that row: the last one for what is
+                     // inserted to the right or deleted downwards, else the first
+    struct span payload; // of an unknown kind
 };
+
+/// A slot as it was kept: it begins where the last slot of its row ended.
+struct rga_load_slot {
+    uint32_t row;
+    uint32_t length; // 0: all that is left of the row
+    bool deleted;
+};
+
+struct rga_load_text;
 
 struct rga_load {
     struct rga *rga;
     uint64_t *deleted; // a bit per element, set when some atom deletes it
     size_t deleted_size;
-    bool undeletes;        // some run is one
-    uint32_t elements;     // of the runs so far
-    uint64_t elements_max; // that were announced
+    uint32_t *stretches; // per agent, of rows after each other
+    size_t stretches_size;
+    uint32_t *late; // rows whose targets lie in several rows
+    uint32_t late_count;
+    uint32_t late_capacity;
+    uint32_t elements;     // of the rows so far
+    uint32_t elements_max; // exactly so many will be loaded
+    bool undeletes;        // some row is one
+    bool reserved;         // some row is of an agent of the reserved class
+    // From rga_load_slots_begin() on.
+    struct span texts[2]; // what is left: visible, deleted
+    bool ascii;           // all of it
+    struct rga_load_slot last;
+    uint32_t *covered; // per row, elements of its slots so far
+    size_t covered_size;
+    uint64_t covered_elements;
+    // Unless the text is all ASCII.
+    uint64_t *starts; // a bit per element that begins a slot
+    size_t starts_size;
+    struct rga_load_text *texts_by_slot;
+    size_t texts_by_slot_size;
 };
 
-/// @param need What will be loaded at most, whatever the stretches; exactly so many elements.
-/// @return false when there is no memory.
+/// @param need Exactly what will be loaded: runs (rows), elements, bytes, agents.
+/// @return false when there is no memory. Either way rga_load_finish() is called in the end.
 bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need *need);
 void rga_load_finish(struct rga_load *load);
-/// @return WEFT_OK, WEFT_MALFORMED (the run is not valid here), WEFT_LIMIT or WEFT_NO_MEMORY.
-enum weft_status rga_load_run(struct rga_load *load, const struct weft_run *run);
-/// After the last run. @param text, deleted_text Valid UTF-8 of the visible and of the deleted
-/// slots, one after the other. @return WEFT_OK, WEFT_MALFORMED (slots are not all elements, each
-/// once, in its state) or WEFT_NO_MEMORY.
-enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count,
-                                struct span text, struct span deleted_text);
+void rga_load_finish_slots(struct rga_load *load);
+/// All rows, in order, in as many calls as one likes. Their agents are in the table.
+/// @return WEFT_OK, WEFT_MALFORMED (a row is not valid here) or WEFT_NO_MEMORY.
+enum weft_status rga_load_rows(struct rga_load *load, const struct rga_load_row *rows,
+                               uint32_t count);
+enum weft_status rga_load_rows_end(struct rga_load *load);
+/// All slots, in document order: RGA_LOAD_SLOTS in each call but the last.
+/// @param text, deleted_text Valid UTF-8 of the visible and of the deleted slots, one after the
+/// other. @return WEFT_OK, WEFT_MALFORMED (slots are not all elements, each once, in its state) or
+/// WEFT_NO_MEMORY.
+enum weft_status rga_load_slots_begin(struct rga_load *load, uint32_t slots, struct span text,
+                                      struct span deleted_text);
+enum weft_status rga_load_slots(struct rga_load *load, const struct rga_load_slot *slots,
+                                uint32_t count);
+enum weft_status rga_load_slots_end(struct rga_load *load);
+enum { RGA_LOAD_SLOTS = TREE_LOAD_SLOTS };
 
 /// Checks every invariant. @return NULL or the sentence of the first that does not hold.
 /// O(n log n), allocates. docs/crdt.md numbers them.

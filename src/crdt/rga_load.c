@@ -1,245 +1,208 @@
 // SPDX-License-Identifier: MIT
-// Building a sequence from what was kept of it.
-#include <assert.h>
+// Building a sequence from what was kept of it: the rows of the log.
 #include <string.h>
 
 #include "base/bits.h"
-#include "base/utf8.h"
 #include "crdt/rga_impl.h"
 
 bool rga_load_init(struct rga_load *load, struct rga *rga, const struct rga_need *need)
 {
     *load = (struct rga_load){
         .rga = rga,
+        .elements_max = (uint32_t)need->elements,
         .deleted_size = bits_size(need->elements),
-        .elements_max = need->elements,
+        .covered_size = need->runs * sizeof(uint32_t),
+        .stretches_size = need->agents * sizeof(uint32_t),
     };
-    uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
-    if (!oplog_reserve(&rga->log, rows, 0) || !agents_reserve(&rga->agents, need->agents) ||
+    if (!oplog_reserve(&rga->log, need->runs, 0) ||
         !text_reserve(&rga->text, need->elements, need->bytes))
         return false;
     load->deleted = memory_alloc(&rga->allocator, load->deleted_size);
     if (load->deleted == NULL)
         return false;
     memset(load->deleted, 0, load->deleted_size);
+    if (need->agents > 0) {
+        load->stretches = memory_alloc(&rga->allocator, load->stretches_size);
+        if (load->stretches == NULL)
+            return false;
+        memset(load->stretches, 0, load->stretches_size);
+    }
     return true;
 }
 
 void rga_load_finish(struct rga_load *load)
 {
-    memory_free(&load->rga->allocator, load->deleted,
-                load->deleted != NULL ? load->deleted_size : 0);
-    load->deleted = NULL;
+    const struct weft_allocator *allocator = &load->rga->allocator;
+    memory_free(allocator, load->deleted, load->deleted != NULL ? load->deleted_size : 0);
+    memory_free(allocator, load->stretches, load->stretches != NULL ? load->stretches_size : 0);
+    memory_free(allocator, load->late, load->late_capacity * sizeof load->late[0]);
+    rga_load_finish_slots(load);
 }
 
-// Rows of an insert, cut where pages of text end, as rga_insert_run() cuts them.
-static enum weft_status load_insert(struct rga_load *load, const struct weft_run *run,
-                                    struct op *op)
+// ------------------------------------------------------------------------------------ single rows
+
+// An insert. `op` has its agent, seq and Lamport time.
+static bool load_insert(struct rga_load *load, const struct rga_load_row *row, struct op *op)
 {
-    struct rga *rga = load->rga;
-    uint32_t row;
-    struct weft_id missing;
-    if (run->length > load->elements_max - load->elements)
-        return WEFT_MALFORMED;
-    if (rga_find_parent(rga, run->target, op->lamport, &row, &missing) != RGA_APPLIED)
-        return WEFT_MALFORMED;
+    const struct oplog *log = &load->rga->log;
+    uint32_t page_room = TEXT_PAGE_ELEMENTS - (load->elements & (TEXT_PAGE_ELEMENTS - 1));
+    if (row->length > load->elements_max - load->elements || row->length > page_room)
+        return false;
+    op->iv = load->elements;
+    load->elements += row->length;
     op->inherited = (struct op_key){.lamport = 0, .agent = AGENT_NONE};
-    if (row != OP_NONE) {
-        const struct op *parent = oplog_at(&rga->log, row);
-        op->target_agent = parent->agent;
-        op->target_seq = (uint32_t)run->target.seq;
-        op->inherited =
-            run->left ? op_right_key(parent, op->target_seq - parent->seq) : op_left_key(parent);
-    }
-    for (uint32_t left = run->length; left > 0;) {
-        uint32_t room = TEXT_PAGE_ELEMENTS - (load->elements & (TEXT_PAGE_ELEMENTS - 1));
-        uint32_t piece = left < room ? left : room;
-        bool flag = run->left && left == run->length;
-        op->bits = op_bits(WEFT_RUN_INSERT, flag, piece);
-        op->iv = load->elements;
-        oplog_append(&rga->log, op);
-        load->elements += piece;
-        left -= piece;
-        op->inherited = op_left_key(op);
-        op->seq += piece;
-        op->lamport += piece;
-        op->target_agent = op->agent;
-        op->target_seq = op->seq - 1;
+    if (row->target == OP_NONE)
+        return !row->flag; // the root has no left children
+    const struct op *parent = oplog_at(log, row->target);
+    if (op_kind(parent) != WEFT_RUN_INSERT || row->from >= op_length(parent))
+        return false;
+    uint32_t offset = row->flag ? row->from : op_length(parent) - 1 - row->from;
+    op->target_agent = parent->agent;
+    op->target_seq = parent->seq + offset;
+    op->inherited = row->flag ? op_right_key(parent, offset) : op_left_key(parent);
+    return parent->lamport + offset < op->lamport;
+}
+
+// Notes a row whose targets are looked at when all rows are there.
+static bool put_off(struct rga_load *load, uint32_t row)
+{
+    if (!memory_grow(&load->rga->allocator, (void **)&load->late, &load->late_capacity,
+                     load->late_count + UINT64_C(1), sizeof load->late[0]))
+        return false;
+    load->late[load->late_count++] = row;
+    return true;
+}
+
+// A delete, or an undelete. When all targets are in one row, as they mostly are, this is all.
+static enum weft_status load_targets(struct rga_load *load, const struct rga_load_row *row,
+                                     struct op *op)
+{
+    const struct oplog *log = &load->rga->log;
+    uint32_t kind = row->kind == WEFT_RUN_DELETE ? WEFT_RUN_INSERT : WEFT_RUN_DELETE;
+    if (row->target == OP_NONE || (row->flag && (kind != WEFT_RUN_INSERT || row->length == 1)))
+        return WEFT_MALFORMED;
+    const struct op *target = oplog_at(log, row->target);
+    if (op_kind(target) != kind || row->from >= op_length(target))
+        return WEFT_MALFORMED;
+    uint32_t offset = row->flag ? op_length(target) - 1 - row->from : row->from;
+    op->target_agent = target->agent;
+    op->target_seq = target->seq + offset;
+    // Going up, all atoms are as near to their targets in time; going down, the first is nearest.
+    if (target->lamport + offset >= op->lamport || (row->flag && row->length - 1 > op->target_seq))
+        return WEFT_MALFORMED;
+    load->undeletes |= row->kind == WEFT_RUN_UNDELETE;
+    if (row->length > (row->flag ? offset + 1 : op_length(target) - offset))
+        return put_off(load, log->ops.count) ? WEFT_OK : WEFT_NO_MEMORY;
+    if (row->kind == WEFT_RUN_DELETE) {
+        uint32_t first = target->iv + (row->flag ? offset - (row->length - 1) : offset);
+        bits_set(load->deleted, first, first + row->length);
     }
     return WEFT_OK;
 }
 
-// A delete, or an undelete.
-static enum weft_status load_targets(struct rga_load *load, const struct weft_run *run,
+static enum weft_status load_unknown(struct rga_load *load, const struct rga_load_row *row,
                                      struct op *op)
 {
+    struct oplog *log = &load->rga->log;
+    if (row->kind == WEFT_RUN_NOP && row->payload.size > 0)
+        return WEFT_MALFORMED;
+    if (!oplog_reserve_payloads(log, 1, row->payload.size))
+        return WEFT_NO_MEMORY;
+    op->iv = oplog_add_payload(log, row->payload);
+    return WEFT_OK;
+}
+
+// An agent of the reserved class has one run of inserts; pages of text may have cut it.
+static bool reserved_is_valid(const struct agent *entry, uint32_t agent, const struct op *op)
+{
+    if (op_kind(op) != WEFT_RUN_INSERT || op_flag(op))
+        return false;
+    return op->seq == 0 || (op->target_agent == agent && op->target_seq == op->seq - 1 &&
+                            op->lamport == entry->lamport + 1);
+}
+
+static enum weft_status load_row(struct rga_load *load, const struct rga_load_row *row)
+{
     struct rga *rga = load->rga;
-    uint32_t agent;
-    struct weft_id highest = {run->target.agent, rga_last_target(run)};
-    if (!rga_is_known(rga, highest, &agent))
+    struct oplog *log = &rga->log;
+    struct agent *entry = agents_at(&rga->agents, row->agent);
+    struct op op = {
+        .agent = row->agent,
+        .seq = entry->next,
+        .lamport = row->lamport,
+        .bits = op_bits(row->kind, row->flag, row->length),
+        .target_agent = AGENT_NONE,
+    };
+    if (row->lamport <= entry->lamport || row->lamport <= entry->next ||
+        row->lamport > OP_LAMPORT_MAX - (row->length - 1) ||
+        (row->target != OP_NONE && row->target >= log->ops.count))
         return WEFT_MALFORMED;
-    op->bits = op_bits(run->kind, run->backward && run->length > 1, run->length);
-    op->target_agent = agent;
-    op->target_seq = (uint32_t)run->target.seq;
-    if (!rga_targets_are_valid(rga, agent, op))
-        return WEFT_MALFORMED;
-    uint32_t end = (uint32_t)highest.seq + 1;
-    load->undeletes |= run->kind == WEFT_RUN_UNDELETE;
-    for (uint32_t seq = end - run->length; seq < end && run->kind == WEFT_RUN_DELETE;) {
-        struct rga_targets piece = rga_targets_at(rga, agent, seq, end);
+    enum weft_status status;
+    if (row->kind == WEFT_RUN_INSERT)
+        status = load_insert(load, row, &op) ? WEFT_OK : WEFT_MALFORMED;
+    else if (op_kind_names(row->kind))
+        status = load_targets(load, row, &op);
+    else
+        status = load_unknown(load, row, &op);
+    if (status != WEFT_OK)
+        return status;
+    if (rga_is_reserved(entry->id)) {
+        if (!reserved_is_valid(entry, row->agent, &op))
+            return WEFT_MALFORMED;
+        load->reserved = true;
+    }
+    const struct op *last = oplog_last(log);
+    load->stretches[row->agent] += last == NULL || last->agent != row->agent;
+    oplog_load(log, &op);
+    rga_advance(rga, row->agent, op.seq + row->length, row->lamport + (row->length - 1));
+    return WEFT_OK;
+}
+
+enum weft_status rga_load_rows(struct rga_load *load, const struct rga_load_row *rows,
+                               uint32_t count)
+{
+    const struct oplog *log = &load->rga->log;
+    // What rows name is anywhere in the log: all of it is on the way before the first is looked at.
+    for (uint32_t i = 0; i < count; i++) {
+        if (rows[i].target < log->ops.count)
+            __builtin_prefetch(oplog_at(log, rows[i].target));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        enum weft_status status = load_row(load, &rows[i]);
+        if (status != WEFT_OK)
+            return status;
+    }
+    return WEFT_OK;
+}
+
+// ---------------------------------------------------------------------- when all rows are there
+
+// Targets in several rows: all of them before the row that names them.
+static bool targets_precede(struct rga *rga, uint32_t row)
+{
+    const struct op *op = oplog_at(&rga->log, row);
+    uint32_t length = op_length(op);
+    uint32_t first = op_flag(op) ? op->target_seq - (length - 1) : op->target_seq;
+    if (length > agents_at(&rga->agents, op->target_agent)->next - first)
+        return false;
+    for (uint32_t seq = first; seq < first + length;) {
+        uint32_t at = oplog_find(&rga->log, op->target_agent, seq);
+        if (at >= row)
+            return false;
+        seq = op_seq_end(oplog_at(&rga->log, at));
+    }
+    return rga_targets_are_valid(rga, op->target_agent, op);
+}
+
+// Marks elements [seq, end) of an agent as deleted.
+static void mark_deleted(struct rga_load *load, uint32_t agent, uint32_t seq, uint32_t end)
+{
+    while (seq < end) {
+        struct rga_targets piece = rga_targets_at(load->rga, agent, seq, end);
         uint32_t iv = piece.op->iv + (seq - piece.op->seq);
         bits_set(load->deleted, iv, iv + (piece.end - seq));
         seq = piece.end;
     }
-    rga_log_delete(rga, op);
-    return WEFT_OK;
-}
-
-static enum weft_status load_unknown(struct rga_load *load, const struct weft_run *run,
-                                     struct op *op)
-{
-    op->bits = op_bits(run->kind, false, run->length);
-    if (!oplog_reserve_payloads(&load->rga->log, 1, run->text_size))
-        return WEFT_NO_MEMORY;
-    op->iv = oplog_add_payload(&load->rga->log, (struct span){run->text, run->text_size});
-    oplog_append(&load->rga->log, op);
-    return WEFT_OK;
-}
-
-enum weft_status rga_load_run(struct rga_load *load, const struct weft_run *run)
-{
-    struct rga *rga = load->rga;
-    if (!rga_run_is_valid(rga, run, false))
-        return WEFT_MALFORMED;
-    uint32_t agent = agents_find(&rga->agents, run->agent);
-    if (agent == AGENT_NONE) {
-        if (rga->agents.pool.count >= rga->limits.agents_max)
-            return WEFT_LIMIT;
-        agent = agents_add(&rga->agents, run->agent);
-    }
-    const struct agent *entry = agents_at(&rga->agents, agent);
-    if (run->seq != entry->next || run->lamport <= entry->lamport)
-        return WEFT_MALFORMED;
-    const struct op *last = oplog_last(&rga->log);
-    if ((last == NULL || last->agent != agent) && !oplog_reserve(&rga->log, 0, 1))
-        return WEFT_NO_MEMORY;
-    struct op op = {
-        .agent = agent,
-        .seq = (uint32_t)run->seq,
-        .lamport = (uint32_t)run->lamport,
-        .target_agent = AGENT_NONE,
-    };
-    enum weft_status status;
-    if (run->kind == WEFT_RUN_INSERT)
-        status = load_insert(load, run, &op);
-    else if (op_kind_names(run->kind))
-        status = load_targets(load, run, &op);
-    else
-        status = load_unknown(load, run, &op);
-    if (status == WEFT_OK)
-        rga_advance(rga, agent, (uint32_t)run->seq + run->length,
-                    (uint32_t)run->lamport + run->length - 1);
-    return status;
-}
-
-// ------------------------------------------------------------------------------------------ slots
-
-enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
-
-// Sorts indexes of slots by iv, digit by digit; `order` and `spare` hold `count` each.
-// Returns the one that has the result.
-static uint32_t *sort_by_iv(const struct rga_load_slot *slots, uint32_t count, uint32_t elements,
-                            uint32_t *order, uint32_t *spare)
-{
-    for (uint32_t i = 0; i < count; i++)
-        order[i] = i;
-    for (uint32_t shift = 0; shift < 32 && elements >> shift != 0; shift += DIGIT_BITS) {
-        uint32_t starts[DIGITS] = {0};
-        for (uint32_t i = 0; i < count; i++)
-            starts[slots[i].iv >> shift & (DIGITS - 1)]++;
-        uint32_t sum = 0;
-        for (uint32_t i = 0; i < DIGITS; i++) {
-            uint32_t here = starts[i];
-            starts[i] = sum;
-            sum += here;
-        }
-        for (uint32_t i = 0; i < count; i++)
-            spare[starts[slots[order[i]].iv >> shift & (DIGITS - 1)]++] = order[i];
-        uint32_t *swap = order;
-        order = spare;
-        spare = swap;
-    }
-    return order;
-}
-
-// In order of iv: each element once, in one row, in its state, the elements of a row in document
-// order; takes over the text.
-static bool place_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count,
-                        const uint32_t *order, const struct span *texts)
-{
-    struct rga *rga = load->rga;
-    bool ascii = texts[0].size + texts[1].size == load->elements;
-    uint32_t row = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct rga_load_slot *slot = &slots[order[i]];
-        if (slot->iv != rga->text.length || slot->length == 0 ||
-            slot->length > load->elements - slot->iv)
-            return false;
-        const struct op *op = oplog_at(&rga->log, row);
-        while (op_kind(op) != WEFT_RUN_INSERT || slot->iv - op->iv >= op_length(op))
-            op = oplog_at(&rga->log, ++row);
-        if (slot->iv + slot->length > op->iv + op_length(op) ||
-            !bits_are(load->deleted, slot->iv, slot->iv + slot->length, slot->deleted))
-            return false;
-        // The tree needs them to ascend, to know in which leaf each one is.
-        if (slot->iv > op->iv && order[i] < order[i - 1])
-            return false;
-        slot->row = row;
-        const uint8_t *text = texts[slot->deleted].data + slot->text;
-        size_t size = ascii ? slot->length : utf8_size(text, slot->length);
-        text_append(&rga->text, (struct span){text, size}, slot->length);
-    }
-    return rga->text.length == load->elements;
-}
-
-// Slots that touch as one tombstone do not stay apart: rows that were two when they were kept may
-// be one now.
-static bool touches(const struct rga_load_slot *before, const struct rga_load_slot *slot)
-{
-    return before->deleted && slot->deleted && before->row == slot->row &&
-           before->iv + before->length == slot->iv;
-}
-
-static enum weft_status build_tree(struct rga_load *load, struct rga_load_slot *slots,
-                                   uint32_t count, const uint32_t *order)
-{
-    struct rga *rga = load->rga;
-    if (!tree_load_reserve(&rga->tree, count))
-        return WEFT_NO_MEMORY;
-    for (uint32_t i = 0, next; i < count; i = next) {
-        uint32_t length = slots[i].length;
-        for (next = i + 1; next < count && touches(&slots[next - 1], &slots[next]); next++)
-            length += slots[next].length;
-        uint32_t leaf = tree_load_slot(&rga->tree, slots[i].row, slots[i].iv,
-                                       length | (slots[i].deleted ? TREE_TOMBSTONE : 0));
-        for (uint32_t j = i; j < next; j++)
-            slots[j].leaf = leaf;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct rga_load_slot *slot = &slots[order[i]];
-        tree_load_leaf(&rga->tree, slot->row, slot->iv, slot->leaf);
-    }
-    tree_load_finish(&rga->tree);
-    return WEFT_OK;
-}
-
-static bool initials_are_valid(struct rga *rga)
-{
-    for (uint32_t i = 0; i < rga->agents.pool.count; i++) {
-        if (rga_is_reserved(agents_at(&rga->agents, i)->id) && !rga_check_initial(rga, i))
-            return false;
-    }
-    return true;
 }
 
 // What is deleted, when some deletes are cancelled.
@@ -255,39 +218,28 @@ static bool find_deleted(struct rga_load *load)
         next = ordmap_next(deletes, at);
         if (ordmap_value(deletes, at) == 0)
             continue;
-        uint32_t agent = (uint32_t)(ordmap_key(deletes, at) >> 32);
-        uint32_t end = (uint32_t)ordmap_key(deletes, next); // each delete has a step at its end
-        for (uint32_t seq = (uint32_t)ordmap_key(deletes, at); seq < end;) {
-            struct rga_targets piece = rga_targets_at(rga, agent, seq, end);
-            uint32_t iv = piece.op->iv + (seq - piece.op->seq);
-            bits_set(load->deleted, iv, iv + (piece.end - seq));
-            seq = piece.end;
-        }
+        // Each delete has a step at its end.
+        mark_deleted(load, (uint32_t)(ordmap_key(deletes, at) >> 32),
+                     (uint32_t)ordmap_key(deletes, at), (uint32_t)ordmap_key(deletes, next));
     }
     return true;
 }
 
-enum weft_status rga_load_slots(struct rga_load *load, struct rga_load_slot *slots, uint32_t count,
-                                struct span text, struct span deleted_text)
+enum weft_status rga_load_rows_end(struct rga_load *load)
 {
     struct rga *rga = load->rga;
-    const struct span texts[2] = {text, deleted_text};
-    size_t size = (size_t)count * 2 * sizeof(uint32_t);
-    if (count == 0)
-        return load->elements == 0 ? WEFT_OK : WEFT_MALFORMED;
-    for (uint32_t i = 0; i < count; i++) {
-        if (slots[i].iv >= load->elements)
+    if (load->elements != load->elements_max || rga->authors != rga->agents.pool.count)
+        return WEFT_MALFORMED;
+    if (!oplog_load_starts(&rga->log, load->stretches, rga->agents.pool.count))
+        return WEFT_NO_MEMORY;
+    for (uint32_t i = 0; i < load->late_count; i++) {
+        const struct op *op = oplog_at(&rga->log, load->late[i]);
+        if (!targets_precede(rga, load->late[i]))
             return WEFT_MALFORMED;
+        if (op_kind(op) != WEFT_RUN_DELETE)
+            continue;
+        struct covers_range range = rga_deleted_range(op, op->seq, op_seq_end(op));
+        mark_deleted(load, range.agent, range.first, range.end);
     }
-    if (load->undeletes && !find_deleted(load))
-        return WEFT_NO_MEMORY;
-    uint32_t *room = memory_alloc(&rga->allocator, size);
-    if (room == NULL)
-        return WEFT_NO_MEMORY;
-    const uint32_t *order = sort_by_iv(slots, count, load->elements, room, room + count);
-    enum weft_status status = WEFT_MALFORMED;
-    if (place_slots(load, slots, count, order, texts) && initials_are_valid(rga))
-        status = build_tree(load, slots, count, order);
-    memory_free(&rga->allocator, room, size);
-    return status;
+    return load->undeletes && !find_deleted(load) ? WEFT_NO_MEMORY : WEFT_OK;
 }

@@ -94,6 +94,21 @@ bool text_grow(struct text *text, uint64_t elements, uint64_t bytes)
     return true;
 }
 
+void text_take_ascii(struct text *text, uint32_t elements)
+{
+    assert(text->length == 0);
+    for (uint32_t left = elements; left > 0;) {
+        struct text_page *page = text_page(text, text->length);
+        uint32_t here = left < TEXT_PAGE_ELEMENTS ? left : TEXT_PAGE_ELEMENTS;
+        assert(here <= page->capacity && page->samples == NULL);
+        page->size = here;
+        page->elements = here;
+        text->length += here;
+        left -= here;
+    }
+    text->bytes = elements;
+}
+
 static void page_set_sample(struct text_page *page, uint32_t element, uint32_t offset)
 {
     page->samples[element >> TEXT_SAMPLE_SHIFT] = (struct text_sample){

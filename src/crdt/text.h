@@ -66,6 +66,10 @@ struct text {
 void text_init(struct text *text, const struct weft_allocator *allocator);
 void text_finish(struct text *text);
 
+/// Counts in so many ASCII characters, with which an empty store begins, before they are written.
+/// Room must have been reserved.
+void text_take_ascii(struct text *text, uint32_t elements);
+
 /// text_reserve() when it is not plain that there is room.
 bool text_grow(struct text *text, uint64_t elements, uint64_t bytes);
 /// Notes where elements of the last page that are being counted in begin.

@@ -42,6 +42,11 @@ enum {
     TREE_NODE_PAGE_SHIFT = 3,
 };
 
+enum { // after loading 26 of 32: the next edits cut nothing
+    TREE_LOAD_SLOTS = TREE_LEAF_SLOTS * 13 / 16,
+    TREE_LOAD_CHILDREN = TREE_FANOUT * 13 / 16,
+};
+
 struct tree_leaf {
     uint32_t len[TREE_LEAF_SLOTS]; // elements; TREE_TOMBSTONE when they are deleted
     uint32_t iv[TREE_LEAF_SLOTS];
@@ -59,6 +64,12 @@ struct tree_node {
     uint32_t units[3][TREE_FANOUT]; // visible, by enum weft_unit
     uint32_t count;
     uint32_t parent;
+};
+
+/// The least keys below one leaf or node.
+struct tree_minima {
+    struct op_key right; // op_right_key()
+    struct op_key left;  // op_left_key()
 };
 
 /// A place: after `offset` elements of a slot. Valid until the next change.
@@ -146,15 +157,16 @@ uint32_t tree_skip(const struct tree *tree, uint32_t leaf, struct op_key key, bo
 /// Brings the late counts up to the root.
 void tree_flush(struct tree *tree);
 
-// Building a tree from slots in document order, in an empty one, is done in four steps.
+// Building a tree from slots in document order, in an empty one, is done in three steps.
 
 /// 1. Makes room. @return false, with all as it was, when there is none.
 bool tree_load_reserve(struct tree *tree, uint64_t slots);
-/// 2. For each slot. @return the leaf that it went to.
-uint32_t tree_load_slot(struct tree *tree, uint32_t op, uint32_t iv, uint32_t length_bits);
-/// 3. For each slot, in ascending order of iv: which leaf it went to.
-void tree_load_leaf(struct tree *tree, uint32_t op, uint32_t iv, uint32_t leaf);
-/// 4. When all slots and their text are there: makes the nodes above.
+/// 2. For each leaf in order, TREE_LOAD_SLOTS slots in each but the last: makes it, for the caller
+/// to fill in, who has their rows name it with tree_assign_leaf(); then notes its minima.
+/// @return its index, or TREE_NONE when there is no memory.
+uint32_t tree_load_leaf(struct tree *tree, uint32_t count);
+void tree_load_minima(struct tree *tree, struct tree_minima minima);
+/// 3. When all text is there: counts, and makes the nodes above.
 void tree_load_finish(struct tree *tree);
 
 static inline struct tree_leaf *tree_leaf(const struct tree *tree, uint32_t index)

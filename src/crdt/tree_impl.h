@@ -5,12 +5,6 @@
 
 #include "crdt/tree.h"
 
-/// Minima over one leaf or node.
-struct tree_minima {
-    struct op_key right;
-    struct op_key left;
-};
-
 /// The minima of a leaf's slots [first, end).
 struct tree_minima leaf_minima(const struct tree *tree, const struct tree_leaf *leaf,
                                uint32_t first, uint32_t end);

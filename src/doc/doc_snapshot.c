@@ -6,7 +6,7 @@
 enum weft_status weft_doc_snapshot(struct weft_buffer *structure_out, struct weft_buffer *text_out,
                                    struct weft_buffer *tombs_out, const struct weft_doc *doc)
 {
-    return snapshot_encode(structure_out, text_out, tombs_out, doc->writer, doc_rga(doc));
+    return snapshot_encode(structure_out, text_out, tombs_out, doc_rga(doc));
 }
 
 enum weft_status weft_doc_load(struct weft_doc **doc_out, const struct weft_snapshot *snapshot,

@@ -124,24 +124,31 @@ Test(golden, deltas)
     golden_close(&golden, 5);
 }
 
+/// Loads a vector's snapshot. @return the document, which says what is expected of it.
+static struct weft_doc *load_snapshot(struct golden *golden)
+{
+    struct weft_doc *doc;
+    struct span structure = golden_bytes(golden, "structure");
+    struct span text = golden_bytes(golden, "text");
+    struct span tombs = golden_bytes(golden, "tombs");
+    struct weft_snapshot snapshot = {structure.data, structure.size, text.data,
+                                     text.size,      tombs.data,     tombs.size};
+    cr_assert_eq(weft_doc_load(&doc, &snapshot, NULL), WEFT_OK, "%s", golden->name);
+    struct weft_epoch epoch = weft_doc_epoch(doc);
+    golden_say_epoch(golden, "epoch", &epoch);
+    say_document(golden, doc);
+    golden_check_said(golden);
+    return doc;
+}
+
 Test(golden, snapshots)
 {
     struct golden golden;
     golden_open(&golden, "snapshot.txt");
     while (golden_next(&golden)) {
-        struct weft_doc *doc;
         struct weft_buffer parts[3];
         static const char *const keys[3] = {"structure", "text", "tombs"};
-        struct span structure = golden_bytes(&golden, "structure");
-        struct span text = golden_bytes(&golden, "text");
-        struct span tombs = golden_bytes(&golden, "tombs");
-        struct weft_snapshot snapshot = {structure.data, structure.size, text.data,
-                                         text.size,      tombs.data,     tombs.size};
-        cr_assert_eq(weft_doc_load(&doc, &snapshot, NULL), WEFT_OK, "%s", golden.name);
-        struct weft_epoch epoch = weft_doc_epoch(doc);
-        golden_say_epoch(&golden, "epoch", &epoch);
-        say_document(&golden, doc);
-        golden_check_said(&golden);
+        struct weft_doc *doc = load_snapshot(&golden);
         for (int i = 0; i < 3; i++)
             weft_buffer_init(&parts[i], NULL);
         cr_assert_eq(weft_doc_snapshot(&parts[0], &parts[1], &parts[2], doc), WEFT_OK);
@@ -149,6 +156,19 @@ Test(golden, snapshots)
             golden_check_bytes(&golden, keys[i], span_of_buffer(&parts[i]));
             weft_buffer_finish(&parts[i]);
         }
+        weft_doc_destroy(doc);
+    }
+    golden_close(&golden, 2);
+}
+
+Test(golden, snapshots_of_the_version_before)
+{
+    struct golden golden;
+    golden_open(&golden, "snapshot_0.txt");
+    while (golden_next(&golden)) {
+        struct weft_doc *doc = load_snapshot(&golden);
+        const char *broken = weft_doc_check(doc);
+        cr_expect_null(broken, "%s: %s", golden.name, broken);
         weft_doc_destroy(doc);
     }
     golden_close(&golden, 2);

@@ -125,6 +125,36 @@ Test(ordmap, ascends_whatever_the_order_of_putting)
     }
 }
 
+Test(ordmap, takes_all_entries_at_once_and_goes_on_from_there)
+{
+    enum { MORE = 100, COUNT_MAX = 40000 };
+    static const uint32_t counts[] = {0, 1, 31, 32, 33, 1024, 1025, 32768, 32769};
+    static uint64_t keys[COUNT_MAX];
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        struct test_allocator counted = test_allocator_make();
+        struct weft_allocator allocator = test_allocator_use(&counted);
+        struct ordmap map;
+        uint32_t count = counts[c];
+        ordmap_init(&map, &allocator);
+        cr_assert(ordmap_load(&map, count));
+        for (uint32_t i = count; i-- > 0;) {
+            keys[i] = (uint64_t)i * 5 + 2;
+            ordmap_load_entry(&map, i, keys[i], (uint32_t)keys[i] & 0xffff);
+        }
+        ordmap_load_finish(&map);
+        check_order(&map, keys, count);
+        for (uint32_t i = 0; i < MORE; i++, count++) {
+            keys[count] = i % 2 == 0 ? (uint64_t)i * 7 * 5 : ((uint64_t)count * 5 + 3);
+            cr_assert(ordmap_reserve(&map, 1));
+            ordmap_put(&map, keys[count], (uint32_t)keys[count] & 0xffff);
+        }
+        qsort(keys, count, sizeof *keys, ascending);
+        check_order(&map, keys, count);
+        ordmap_finish(&map);
+        cr_assert_eq(counted.used, 0);
+    }
+}
+
 Test(ordmap, what_was_reserved_needs_no_memory_to_put)
 {
     struct test_allocator counted = test_allocator_make();
