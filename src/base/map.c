@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+enum { KEPT = 64 }; // entries of which the memory is kept however few there were
+
 // The finalizer of MurmurHash3: every bit of the key reaches the low bits.
 static uint32_t home(const struct map *map, uint64_t key)
 {
@@ -28,9 +30,15 @@ void map_finish(struct map *map)
 
 void map_clear(struct map *map)
 {
-    for (uint32_t i = 0; i < map->capacity && map->count > 0; i++)
+    // What is cleared again and again must not cost what it once held.
+    if (map->capacity > KEPT && map->count < map->capacity / 8) {
+        map_finish(map);
+        return;
+    }
+    for (uint32_t i = 0; map->count > 0; i++) {
+        map->count -= map->entries[i].value != MAP_NONE;
         map->entries[i].value = MAP_NONE;
-    map->count = 0;
+    }
 }
 
 // Index of the entry that holds `key`, or of the free one where it would go.

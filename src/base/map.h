@@ -25,7 +25,7 @@ struct map {
 /// Allocates nothing.
 void map_init(struct map *map, const struct weft_allocator *allocator);
 void map_finish(struct map *map);
-/// Removes all entries, keeps the memory.
+/// Removes all entries. Keeps the memory, unless hardly any of it was used. Cost: O(entries).
 void map_clear(struct map *map);
 /// Makes room for `extra` more entries. @return false, with all as it was, when there is none.
 bool map_reserve(struct map *map, uint32_t extra);

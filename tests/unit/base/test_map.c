@@ -53,6 +53,35 @@ Test(map, finds_what_was_set_and_not_removed_whatever_collides)
     }
 }
 
+Test(map, one_that_was_large_once_costs_no_more_when_little_is_in_it)
+{
+    struct test_allocator counted = test_allocator_make();
+    struct weft_allocator allocator = test_allocator_use(&counted);
+    struct map map;
+    map_init(&map, &allocator);
+    cr_assert(map_reserve(&map, 100000));
+    for (uint64_t key = 0; key < 100000; key++)
+        map_set(&map, key, 1);
+    size_t large = counted.used;
+    map_clear(&map); // it may be as large again
+    cr_assert_eq(counted.used, large);
+    cr_assert(map_reserve(&map, 2));
+    map_set(&map, 5, 1);
+    map_clear(&map);
+    cr_assert_lt(counted.used, large / 1000);
+    cr_assert_eq(map_find(&map, 5), MAP_NONE);
+    cr_assert(map_reserve(&map, 2));
+    uint64_t calls = counted.calls;
+    for (int i = 0; i < 100; i++) { // and what is always little needs no memory each time
+        cr_assert(map_reserve(&map, 2));
+        map_set(&map, 7, 1);
+        map_clear(&map);
+    }
+    cr_assert_eq(counted.calls, calls);
+    map_finish(&map);
+    cr_assert_eq(counted.used, 0);
+}
+
 Test(map, a_reservation_without_memory_leaves_all_as_it_was)
 {
     struct test_allocator counted = test_allocator_make();
