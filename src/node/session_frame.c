@@ -137,6 +137,26 @@ static bool check_epoch(struct node *node, struct client_id id, struct room *roo
     return order == 0;
 }
 
+/// What a client with a token of what is here now is told: no version, which it knows.
+static void welcome_back(struct node *node, struct client_id id,
+                         const struct subscription *subscription, uint32_t ref,
+                         const struct weft_digest *digest)
+{
+    uint8_t token[TOKEN_BYTES];
+    room_token(node, subscription->room, digest, token);
+    session_send(node, id,
+                 &(struct wire_message){.type = WIRE_JOINED,
+                                        .ref = ref,
+                                        .room = subscription->room_number,
+                                        .epoch = subscription->room->head.epoch,
+                                        .token = {token, sizeof token}});
+    session_send(node, id,
+                 &(struct wire_message){.type = WIRE_POINT,
+                                        .room = subscription->room_number,
+                                        .digest = *digest,
+                                        .token = {token, sizeof token}});
+}
+
 static void send_joined(struct node *node, struct client_id id,
                         const struct subscription *subscription, uint32_t ref)
 {
@@ -158,11 +178,12 @@ static void send_joined(struct node *node, struct client_id id,
 }
 
 /// Whether a client with this token holds what the room holds now.
-static bool token_is_current(const struct room *room, struct span token)
+static bool token_is_current(struct weft_digest *digest_out, const struct room *room,
+                             struct span token)
 {
-    struct weft_digest digest;
-    return token.size == TOKEN_BYTES && room->point && !weft_doc_digest(&digest, room->doc) &&
-           memcmp(token.data + 16, digest.bytes, sizeof digest.bytes) == 0;
+    return token.size == TOKEN_BYTES && room_clean(room) &&
+           !weft_doc_digest(digest_out, room->doc) &&
+           memcmp(token.data + 16, digest_out->bytes, sizeof digest_out->bytes) == 0;
 }
 
 static void enter(struct node *node, struct client_id id, struct room *room,
@@ -187,14 +208,14 @@ static void enter(struct node *node, struct client_id id, struct room *room,
         refuse_join(node, id, message->ref, WIRE_INTERNAL, NULL);
         return;
     }
-    send_joined(node, id, subscription, message->ref);
-    if (message->has_epoch && token_is_current(room, message->token)) {
+    struct weft_digest digest;
+    if (message->has_epoch && token_is_current(&digest, room, message->token)) {
+        welcome_back(node, id, subscription, message->ref, &digest);
         subscription->cursor = room->ring_end;
         subscription->mode = SUBSCRIPTION_LIVE;
-        subscription->point_due = true;
-        subscription_flush(node, subscription);
         return;
     }
+    send_joined(node, id, subscription, message->ref);
     if (subscription_sync(node, subscription, message->vector)) {
         subscription_destroy(node, subscription);
         refuse_join(node, id, message->ref, WIRE_INTERNAL, NULL);

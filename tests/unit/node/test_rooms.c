@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node/limits.h"
+#include "node/room.h"
 #include "rig.h"
 
 TestSuite(rooms, .fini = rig_finish_all);
@@ -288,6 +289,85 @@ Test(rooms, an_epoch_that_is_greater_than_the_nodes_is_behind)
                                     .name = rig_text(document),
                                     .vector = rig_text("")});
     cr_assert_eq(rig_take(rig, 0)->code, WIRE_BEHIND);
+}
+
+/// Bytes that the slot got and that were not looked at yet.
+static size_t untaken(const struct rig *rig, uint32_t slot)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < rig->frames.count; i++)
+        if (rig->frames.items[i].tag == slot && !rig->frames.items[i].taken)
+            size += rig->frames.items[i].size;
+    return size;
+}
+
+Test(rooms, who_comes_back_with_a_token_gets_no_version_however_many_agents_there_are)
+{
+    enum { AGENTS = 3000 };
+    struct rig *rig = rig_start("a", NULL, NULL);
+    struct author crowd;
+    author_init(&crowd, document, 1);
+    rig_greet(rig, 0, 0);
+    rig_greet(rig, 1, 0);
+    uint32_t room = rig_join(rig, 0, document);
+    for (uint64_t agent = 1; agent <= AGENTS; agent++) {
+        cr_assert_eq(weft_doc_set_agent(crowd.doc, agent << 32), WEFT_OK);
+        cr_assert_eq(weft_doc_insert(crowd.doc, WEFT_SCALARS, 0, (const uint8_t *)"x", 1), WEFT_OK);
+    }
+    cr_assert_eq(weft_doc_delta_since(&crowd.delta, crowd.doc, NULL, 0), WEFT_OK);
+    rig_send(rig, 0,
+             &(struct wire_message){.type = WIRE_DELTA,
+                                    .room = room,
+                                    .number = 1,
+                                    .deltas[0] = {crowd.delta.data, crowd.delta.size},
+                                    .delta_count = 1});
+    rig_settle(rig);
+    rig_wait(rig, ROOM_QUIET_MS);
+    const struct wire_message *point = rig_find(rig, 0, WIRE_POINT);
+    cr_assert_not_null(point);
+    cr_assert_gt(point->vector.size, 9 * AGENTS);
+    uint8_t token[TOKEN_BYTES];
+    cr_assert_eq(point->token.size, sizeof(token));
+    memcpy(token, point->token.data, sizeof(token));
+    struct weft_digest digest = point->digest;
+    struct wire_message join = {.type = WIRE_JOIN,
+                                .ref = 5,
+                                .has_epoch = true,
+                                .name = rig_text(document),
+                                .vector = rig_text(""),
+                                .token = {token, sizeof(token)}};
+    rig_restart(rig); // whoever comes first to a document that nobody has open, as well
+    rig_greet(rig, 0, 0);
+    rig_greet(rig, 1, 0);
+    rig_send(rig, 1, &join);
+    rig_settle(rig);
+    cr_assert_lt(untaken(rig, 1), 256, "%zu bytes", untaken(rig, 1));
+    const struct wire_message *joined = rig_take(rig, 1);
+    cr_assert_eq(joined->type, WIRE_JOINED);
+    cr_assert(joined->vector.size == 0 && joined->token.size == sizeof(token));
+    point = rig_take(rig, 1);
+    cr_assert_eq(point->type, WIRE_POINT);
+    cr_assert(point->vector.size == 0 && point->token.size == sizeof(token) &&
+              memcmp(&point->digest, &digest, sizeof(digest)) == 0);
+    cr_assert_eq(untaken(rig, 1), 0);
+    room = rig_join(rig, 0, document);
+    author_finish(&crowd);
+    author_init(&crowd, document, 1); // it goes on with what others do
+    crowd.number = 1;
+    author_type(&crowd, rig, 0, room, "more");
+    rig_settle(rig);
+    rig_wait(rig, ROOM_QUIET_MS);
+    cr_assert_eq(rig_take(rig, 1)->type, WIRE_NODE_DELTA);
+    point = rig_take(rig, 1);
+    cr_assert(point->type == WIRE_POINT && point->vector.size > 9 * AGENTS);
+    rig_greet(rig, 2, 0); // the token is of the past now, and says nothing
+    rig_send(rig, 2, &join);
+    rig_settle(rig);
+    joined = rig_take(rig, 2);
+    cr_assert(joined->type == WIRE_JOINED && joined->vector.size > 9 * AGENTS);
+    cr_assert_eq(joined->token.size, 0);
+    cr_assert_eq(rig_take(rig, 2)->type, WIRE_NODE_DELTA);
+    author_finish(&crowd);
 }
 
 Test(rooms, a_damaged_record_harms_its_document_alone)
