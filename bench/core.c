@@ -81,21 +81,31 @@ static void print_object(const struct run *run, const struct trace *trace)
         [MEASURED_LOAD] = "load_ms",
         [MEASURED_READ] = "read_ms",
         [MEASURED_GAP] = "gap_buffer_ms",
+        [MEASURED_TEXT_AT] = "text_at_ms",
+        [MEASURED_DIFF] = "diff_ms",
+        [MEASURED_BLAME] = "blame_ms",
+        [MEASURED_RESTORE] = "restore_ms",
     };
     printf("{\"trace\":\"%s\",\"edits\":%u,\"agents\":%u,\"runs\":%u", trace->name,
            trace->patch_count, trace->agents, measured->runs);
     for (int kind = 0; kind < MEASURED_KINDS; kind++)
         print_timing(keys[kind], measured->timings[kind]);
+    if (measured->instructions < 0)
+        printf(",\"instructions_local\":null");
+    else
+        printf(",\"instructions_local\":%lld", (long long)measured->instructions);
     printf(",\"memory_bytes\":%llu,\"memory_loaded_bytes\":%llu,\"history_bytes\":%llu,"
-           "\"message_bytes\":%llu,\"snapshot_bytes\":%llu,\"text_bytes\":%llu,"
+           "\"history_compressed_bytes\":%llu,\"message_bytes\":%llu,\"messages\":%llu,"
+           "\"frame_bytes\":%llu,\"snapshot_bytes\":%llu,\"text_bytes\":%llu,"
            "\"log_runs\":%llu,\"spans\":%llu,\"text_known\":%s,\"text_ok\":%s,"
            "\"machine\":{\"cpu\":\"%s\",\"cores\":%ld,\"compiler\":\"%s\"}}\n",
            (unsigned long long)measured->memory, (unsigned long long)measured->memory_load,
-           (unsigned long long)measured->history, (unsigned long long)measured->messages,
-           (unsigned long long)measured->snapshot, (unsigned long long)measured->text,
-           (unsigned long long)measured->log_runs, (unsigned long long)measured->spans,
-           measured->text_known ? "true" : "false", measured->text_ok ? "true" : "false",
-           run->machine.cpu, run->machine.cores, compiler());
+           (unsigned long long)measured->history, (unsigned long long)measured->compressed,
+           (unsigned long long)measured->messages, (unsigned long long)measured->message_count,
+           (unsigned long long)measured->frames, (unsigned long long)measured->snapshot,
+           (unsigned long long)measured->text, (unsigned long long)measured->log_runs,
+           (unsigned long long)measured->spans, measured->text_known ? "true" : "false",
+           measured->text_ok ? "true" : "false", run->machine.cpu, run->machine.cores, compiler());
 }
 
 static void print_median(struct timing timing)
@@ -110,11 +120,19 @@ static void print_row(struct run *run, const struct trace *trace)
 {
     const struct measurement *measured = &run->measured;
     static const char *const heads[MEASURED_KINDS] = {
-        [MEASURED_LOCAL] = "local",         [MEASURED_REMOTE] = "remote per op",
-        [MEASURED_MESSAGE] = "per message", [MEASURED_ENCODE] = "encode",
-        [MEASURED_DELTA] = "whole delta",   [MEASURED_SNAPSHOT] = "snapshot",
-        [MEASURED_LOAD] = "load",           [MEASURED_READ] = "read text",
+        [MEASURED_LOCAL] = "local",
+        [MEASURED_REMOTE] = "remote per op",
+        [MEASURED_MESSAGE] = "per message",
+        [MEASURED_ENCODE] = "encode",
+        [MEASURED_DELTA] = "whole delta",
+        [MEASURED_SNAPSHOT] = "snapshot",
+        [MEASURED_LOAD] = "load",
+        [MEASURED_READ] = "read text",
         [MEASURED_GAP] = "gap buffer",
+        [MEASURED_TEXT_AT] = "text at half",
+        [MEASURED_DIFF] = "diff to half",
+        [MEASURED_BLAME] = "blame",
+        [MEASURED_RESTORE] = "restore half",
     };
     if (!run->header_shown) {
         printf(

@@ -8,10 +8,17 @@
 #include <string.h>
 #include <time.h>
 
+#include <weft/history.h>
+#include <zlib.h>
+
 #include "codec/delta.h"
+#include "codec/wire.h"
 #include "crdt/rga.h"
 #include "gap_buffer.h"
+#include "instructions.h"
 #include "programs/trace/replay.h"
+
+enum { RESTORING_AGENT = 1 << 30 }; // that no trace has
 
 /// Everything that the timings of one trace share.
 struct bench {
@@ -19,11 +26,13 @@ struct bench {
     struct replay replay;       // the reference: documents, messages
     struct weft_buffer text;    // of the reference
     struct weft_buffer history; // the delta with everything
+    struct weft_buffer half;    // version after half of the transactions
     struct weft_buffer snapshot[3];
     struct weft_buffer scratch[3]; // reused, so that the steady state is measured
     struct weft_run *runs;         // all messages decoded
     size_t run_count;
-    uint64_t memory; // of the last document that was made by editing or from the delta
+    uint64_t memory;      // of the last document that was made by editing or from the delta
+    int64_t instructions; // of the last local replay
     bool text_ok;
 };
 
@@ -65,6 +74,7 @@ static double time_local(struct bench *bench)
         !check(weft_doc_set_agent(doc, replay_agent(0)), "agent"))
         return -1;
     enum weft_status status = WEFT_OK;
+    int counter = instructions_start();
     double start = now_ms();
     for (uint32_t i = 0; status == WEFT_OK && i < trace->patch_count; i++) {
         const struct trace_patch *patch = &trace->patches[i];
@@ -75,6 +85,7 @@ static double time_local(struct bench *bench)
                                      trace_patch_text(trace, patch), patch->text_size);
     }
     double elapsed = now_ms() - start;
+    bench->instructions = instructions_stop(counter);
     bool ok = check(status, "local edit") && check_text(bench, doc);
     bench->memory = weft_doc_stats(doc).memory;
     weft_doc_destroy(doc);
@@ -164,16 +175,22 @@ static double time_snapshot(struct bench *bench)
     return check(status, "snapshot") ? elapsed : -1;
 }
 
-static double time_load(struct bench *bench)
+/// The document from its snapshot, or NULL.
+static struct weft_doc *load(const struct bench *bench)
 {
     const struct weft_buffer *parts = bench->snapshot;
     struct weft_snapshot snapshot = {parts[0].data, parts[0].size, parts[1].data,
                                      parts[1].size, parts[2].data, parts[2].size};
     struct weft_doc *doc = NULL;
+    return check(weft_doc_load(&doc, &snapshot, NULL), "load") ? doc : NULL;
+}
+
+static double time_load(struct bench *bench)
+{
     double start = now_ms();
-    enum weft_status status = weft_doc_load(&doc, &snapshot, NULL);
+    struct weft_doc *doc = load(bench);
     double elapsed = now_ms() - start;
-    bool ok = check(status, "load") && check_text(bench, doc);
+    bool ok = doc != NULL && check_text(bench, doc);
     weft_doc_destroy(doc);
     return ok ? elapsed : -1;
 }
@@ -186,6 +203,77 @@ static double time_read(struct bench *bench)
     enum weft_status status = weft_doc_text(out, bench->replay.doc);
     double elapsed = now_ms() - start;
     return check(status, "read") ? elapsed : -1;
+}
+
+static double time_text_at(struct bench *bench)
+{
+    struct weft_buffer *out = &bench->scratch[0];
+    out->size = 0;
+    double start = now_ms();
+    enum weft_status status =
+        weft_doc_text_at(out, bench->replay.doc, bench->half.data, bench->half.size);
+    double elapsed = now_ms() - start;
+    return check(status, "text at") ? elapsed : -1;
+}
+
+static bool count_span(void *context, const struct weft_diff_span *span)
+{
+    *(uint64_t *)context += span->length;
+    return true;
+}
+
+static double time_diff(struct bench *bench)
+{
+    struct weft_buffer *now = &bench->scratch[0];
+    uint64_t elements = 0;
+    now->size = 0;
+    if (!check(weft_doc_version(now, bench->replay.doc), "version"))
+        return -1;
+    double start = now_ms();
+    enum weft_status status =
+        weft_doc_visit_diff(bench->replay.doc, WEFT_SCALARS, bench->half.data, bench->half.size,
+                            now->data, now->size, count_span, &elements);
+    double elapsed = now_ms() - start;
+    return check(status, "diff") ? elapsed : -1;
+}
+
+static bool count_run(void *context, const struct weft_blame_run *run)
+{
+    *(uint64_t *)context += run->length;
+    return true;
+}
+
+static double time_blame(struct bench *bench)
+{
+    uint64_t elements = 0;
+    uint64_t length = weft_doc_length(bench->replay.doc, WEFT_SCALARS);
+    double start = now_ms();
+    enum weft_status status =
+        weft_doc_visit_blame(bench->replay.doc, WEFT_SCALARS, 0, length, count_run, &elements);
+    double elapsed = now_ms() - start;
+    if (elements != length)
+        bench->text_ok = false;
+    return check(status, "blame") ? elapsed : -1;
+}
+
+static double time_restore(struct bench *bench)
+{
+    struct weft_doc *doc = load(bench);
+    if (doc == NULL || !check(weft_doc_set_agent(doc, RESTORING_AGENT), "agent"))
+        return -1;
+    double start = now_ms();
+    enum weft_status status = weft_doc_restore(doc, bench->half.data, bench->half.size);
+    double elapsed = now_ms() - start;
+    struct weft_buffer *text = &bench->scratch[0];
+    struct weft_buffer *then = &bench->scratch[1];
+    text->size = 0;
+    then->size = 0;
+    bool ok = check(status, "restore") && check(weft_doc_text(text, doc), "text") &&
+              check(weft_doc_text_at(then, doc, bench->half.data, bench->half.size), "text at");
+    if (ok && (text->size != then->size || memcmp(text->data, then->data, text->size) != 0))
+        bench->text_ok = false;
+    weft_doc_destroy(doc);
+    return ok ? elapsed : -1;
 }
 
 static double time_gap(struct bench *bench)
@@ -259,6 +347,28 @@ static bool decode_messages(struct bench *bench)
     return true;
 }
 
+/// The version after half of the transactions.
+static bool find_half(struct bench *bench)
+{
+    struct weft_doc *doc = NULL;
+    struct weft_apply_result result;
+    const struct replay *replay = &bench->replay;
+    if (!check(weft_doc_create(&doc, NULL), "create"))
+        return false;
+    enum weft_status status = WEFT_OK;
+    size_t from = 0;
+    for (uint32_t i = 0; status == WEFT_OK && i < bench->trace->txn_count / 2; i++) {
+        if (replay->ends[i] > from)
+            status = weft_doc_apply(&result, doc, WEFT_APPLY_STRICT, replay->messages.data + from,
+                                    replay->ends[i] - from);
+        from = replay->ends[i];
+    }
+    bool ok =
+        check(status, "apply message") && check(weft_doc_version(&bench->half, doc), "version");
+    weft_doc_destroy(doc);
+    return ok;
+}
+
 /// The reference and all that the timings start from.
 static bool prepare(struct bench *bench)
 {
@@ -268,7 +378,7 @@ static bool prepare(struct bench *bench)
            check(weft_doc_snapshot(&bench->snapshot[0], &bench->snapshot[1], &bench->snapshot[2],
                                    doc),
                  "snapshot") &&
-           decode_messages(bench);
+           find_half(bench) && decode_messages(bench);
 }
 
 static bool measure_all(struct measurement *out, struct bench *bench, double seconds)
@@ -278,7 +388,9 @@ static bool measure_all(struct measurement *out, struct bench *bench, double sec
         [MEASURED_MESSAGE] = time_message, [MEASURED_ENCODE] = time_encode,
         [MEASURED_DELTA] = time_delta,     [MEASURED_SNAPSHOT] = time_snapshot,
         [MEASURED_LOAD] = time_load,       [MEASURED_READ] = time_read,
-        [MEASURED_GAP] = time_gap,
+        [MEASURED_GAP] = time_gap,         [MEASURED_TEXT_AT] = time_text_at,
+        [MEASURED_DIFF] = time_diff,       [MEASURED_BLAME] = time_blame,
+        [MEASURED_RESTORE] = time_restore,
     };
     out->runs = MEASURE_RUNS_MAX;
     for (int kind = 0; kind < MEASURED_KINDS; kind++) {
@@ -288,6 +400,41 @@ static bool measure_all(struct measurement *out, struct bench *bench, double sec
             continue;
         if (!repeat(&out->timings[kind], &out->runs, bench, functions[kind], seconds))
             return false;
+    }
+    return true;
+}
+
+/// What the whole history is for a program that packs what it keeps or sends.
+static bool compress_history(struct measurement *out, struct bench *bench)
+{
+    struct weft_buffer *packed = &bench->scratch[0];
+    uLong bound = compressBound((uLong)bench->history.size);
+    packed->size = 0;
+    if (!check(weft_buffer_reserve(packed, bound), "compress") ||
+        compress2(packed->data, &bound, bench->history.data, (uLong)bench->history.size, 9) != Z_OK)
+        return false;
+    out->compressed = bound;
+    return true;
+}
+
+/// Every message as a node sends it to those in the room.
+static bool count_frames(struct measurement *out, struct bench *bench)
+{
+    enum { SHORT_MAX = 125, SHORT_HEADER = 2, HEADER = 4 }; // RFC 6455, 5.2
+    struct weft_buffer *frame = &bench->scratch[0];
+    size_t from = 0;
+    for (uint32_t i = 0; i < bench->trace->txn_count; i++) {
+        size_t end = bench->replay.ends[i];
+        struct wire_message message = {.type = WIRE_NODE_DELTA, .room = 1, .delta_count = 1};
+        message.deltas[0] = (struct span){bench->replay.messages.data + from, end - from};
+        from = end;
+        if (message.deltas[0].size == 0)
+            continue;
+        frame->size = 0;
+        if (!check(wire_encode(frame, &message), "frame"))
+            return false;
+        out->frames += frame->size + (frame->size > SHORT_MAX ? HEADER : SHORT_HEADER);
+        out->message_count++;
     }
     return true;
 }
@@ -302,13 +449,13 @@ static bool fill_sizes(struct measurement *out, struct bench *bench)
     out->history = bench->history.size;
     out->messages = bench->replay.messages.size;
     out->text = bench->text.size;
-    const struct weft_buffer *parts = bench->snapshot;
-    out->snapshot = parts[0].size + parts[1].size + parts[2].size;
-    struct weft_snapshot snapshot = {parts[0].data, parts[0].size, parts[1].data,
-                                     parts[1].size, parts[2].data, parts[2].size};
-    struct weft_doc *loaded = NULL;
-    if (!check(weft_doc_load(&loaded, &snapshot, NULL), "load"))
+    out->instructions = trace->concurrent ? -1 : bench->instructions;
+    out->snapshot = bench->snapshot[0].size + bench->snapshot[1].size + bench->snapshot[2].size;
+    struct weft_doc *loaded = load(bench);
+    if (loaded == NULL || !compress_history(out, bench) || !count_frames(out, bench)) {
+        weft_doc_destroy(loaded);
         return false;
+    }
     out->memory_load = weft_doc_stats(loaded).memory;
     weft_doc_destroy(loaded);
     out->text_known = !trace->concurrent || strcmp(trace->name, "git-makefile") != 0;
@@ -323,9 +470,9 @@ bool measure_trace(struct measurement *measurement_out, const struct trace *trac
 {
     struct bench bench = {.trace = trace, .text_ok = true};
     struct measurement measurement = {.runs = 0};
-    struct weft_buffer *buffers[] = {&bench.text,        &bench.history,     &bench.snapshot[0],
-                                     &bench.snapshot[1], &bench.snapshot[2], &bench.scratch[0],
-                                     &bench.scratch[1],  &bench.scratch[2]};
+    struct weft_buffer *buffers[] = {&bench.text,        &bench.history,     &bench.half,
+                                     &bench.snapshot[0], &bench.snapshot[1], &bench.snapshot[2],
+                                     &bench.scratch[0],  &bench.scratch[1],  &bench.scratch[2]};
     for (size_t i = 0; i < sizeof(buffers) / sizeof(*buffers); i++)
         weft_buffer_init(buffers[i], NULL);
     bool ok = check(replay_run(&bench.replay, trace, NULL), "replay");

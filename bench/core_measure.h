@@ -25,6 +25,10 @@ enum measured {
     MEASURED_LOAD,     // the snapshot into an editable document
     MEASURED_READ,     // the whole text out of the document
     MEASURED_GAP,      // the same patches on a plain gap buffer, no CRDT: the machine's yardstick
+    MEASURED_TEXT_AT,  // the text at the version after half of the transactions
+    MEASURED_DIFF,     // what differs between that version and the end
+    MEASURED_BLAME,    // who wrote what, of the whole text
+    MEASURED_RESTORE,  // back to that version, as an edit of the loaded document
     MEASURED_KINDS,
 };
 
@@ -35,7 +39,11 @@ struct measurement {
                           // after the whole delta
     uint64_t memory_load; // and by one that was loaded
     uint64_t history;     // bytes of the delta with everything
+    uint64_t compressed;  // the same through zlib's deflate, level 9
     uint64_t messages;    // bytes of all transactions' deltas
+    uint64_t frames;      // bytes of these as a node sends them: envelope and WebSocket header too
+    uint64_t message_count;
+    int64_t instructions; // of one local replay; negative where they cannot be counted
     uint64_t snapshot;    // bytes of structure, text and tombstones
     uint64_t text;        // bytes
     uint64_t log_runs;    // rows of the operation log

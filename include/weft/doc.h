@@ -210,7 +210,7 @@ struct weft_delta_extent {
 WEFT_API WEFT_MUST_USE enum weft_status weft_delta_measure(struct weft_delta_extent *extent_out,
                                                            const uint8_t *delta, size_t delta_size);
 
-/// Runs kept aside now.
+/// Runs kept aside now; weft_doc_visit_parked() says which, since when, and why.
 WEFT_API uint32_t weft_doc_parked(const struct weft_doc *doc);
 
 /// Appends this document's version vector (weft/version.h). @return WEFT_OK or WEFT_NO_MEMORY.
@@ -339,6 +339,31 @@ struct weft_run {
 WEFT_API void weft_doc_visit_runs(const struct weft_doc *doc,
                                   bool (*visit)(void *context, const struct weft_run *run),
                                   void *context);
+
+/// Why a run is kept aside.
+enum weft_parked_reason {
+    WEFT_PARKED_EARLIER, // an earlier atom of its own agent is missing
+    WEFT_PARKED_NAMED,   // an atom that it names is missing
+    WEFT_PARKED_MEMORY,  // nothing is; there was no memory, and the next delta tries it again
+};
+
+/// A run kept aside.
+struct weft_parked {
+    struct weft_run run; // its text is borrowed until the next change
+    enum weft_parked_reason reason;
+    struct weft_id missing; // an atom that it waits for; {0, 0} when none is missing
+    uint64_t since_ms;      // the time that was set when it came
+};
+
+/// Visits the runs kept aside, in no order, until `visit` returns false.
+/// Cost: O(as many as there ever were at once).
+WEFT_API void weft_doc_visit_parked(const struct weft_doc *doc,
+                                    bool (*visit)(void *context, const struct weft_parked *parked),
+                                    void *context);
+
+/// Sets the time that is noted of runs that are kept aside from now on, so that their age can be
+/// told: of any clock, 0 until it is set. Nothing else depends on it.
+WEFT_API void weft_doc_set_time(struct weft_doc *doc, uint64_t now_ms);
 
 /// A piece of the sequence: consecutive elements of one run in one state.
 struct weft_span {

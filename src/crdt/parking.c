@@ -77,6 +77,7 @@ static void wait_for(struct parking *parking, uint32_t index, struct weft_id mis
 {
     struct parked *parked = parked_at(parking, index);
     parked->seq = missing.seq;
+    parked->agent = missing.agent;
     parked->left = PARKED_NONE;
     parked->right = PARKED_NONE;
     uint32_t top = map_find(&parking->waiting, missing.agent);
@@ -114,6 +115,7 @@ enum weft_status parking_add(struct parking *parking, const struct weft_run *run
     struct parked *parked = parked_at(parking, index);
     parked->run = *run;
     parked->run.text = text;
+    parked->since_ms = parking->now_ms;
     parking->count++;
     parking->bytes += run->text_size;
     map_set(&parking->known, run_key(run), index);
@@ -123,7 +125,9 @@ enum weft_status parking_add(struct parking *parking, const struct weft_run *run
 
 void parking_retry(struct parking *parking, uint32_t index)
 {
-    parked_at(parking, index)->left = parking->ready;
+    struct parked *parked = parked_at(parking, index);
+    parked->agent = 0;
+    parked->left = parking->ready;
     parking->ready = index;
 }
 
@@ -166,6 +170,7 @@ void parking_free(struct parking *parking, uint32_t index)
     parking->bytes -= parked->run.text_size;
     free_text(parking, parked);
     parked->run.text_size = 0;
+    parked->run.length = 0;
     parked->left = parking->free;
     parking->free = index;
 }
@@ -173,4 +178,14 @@ void parking_free(struct parking *parking, uint32_t index)
 void parking_wait(struct parking *parking, uint32_t index, struct weft_id missing)
 {
     wait_for(parking, index, missing);
+}
+
+const struct parked *parking_next(const struct parking *parking, uint32_t *index)
+{
+    while (*index < parking->pool.count) {
+        const struct parked *parked = parked_at(parking, (*index)++);
+        if (parked->run.length > 0)
+            return parked;
+    }
+    return NULL;
 }

@@ -18,8 +18,10 @@
 
 /// A run kept aside. Its text is a copy that the parking owns.
 struct parked {
-    struct weft_run run;
-    uint64_t seq;  // of the atom that it waits for
+    struct weft_run run; // of length 0 when this is unused
+    uint64_t seq;        // of the atom that it waits for
+    uint64_t agent;      // likewise; 0: its causes are here
+    uint64_t since_ms;
     uint32_t left; // heap links; `left` also links those that are free and those that are ready
     uint32_t right;
 };
@@ -34,6 +36,7 @@ struct parking {
     uint32_t count_max;
     size_t bytes;
     size_t bytes_max;
+    uint64_t now_ms; // what is noted of runs that come, whatever the clock
     struct weft_allocator allocator;
 };
 
@@ -61,6 +64,8 @@ uint32_t parking_take(struct parking *parking);
 /// The run at `index`. Its text is good until parking_free().
 struct weft_run parking_run(const struct parking *parking, uint32_t index);
 void parking_free(struct parking *parking, uint32_t index);
+/// The first run kept aside from `index` on, or NULL; *index is then where to go on.
+const struct parked *parking_next(const struct parking *parking, uint32_t *index);
 /// Lets a run that was taken wait for an atom again.
 void parking_wait(struct parking *parking, uint32_t index, struct weft_id missing);
 /// Lets a run that was taken stay ready.

@@ -80,6 +80,32 @@ void weft_doc_visit_spans(const struct weft_doc *doc,
     }
 }
 
+void weft_doc_visit_parked(const struct weft_doc *doc,
+                           bool (*visit)(void *context, const struct weft_parked *parked),
+                           void *context)
+{
+    const struct parking *parking = &doc_rga(doc)->parking;
+    uint32_t index = 0;
+    for (const struct parked *kept; (kept = parking_next(parking, &index)) != NULL;) {
+        struct weft_parked parked = {
+            .run = kept->run,
+            .reason = kept->agent == 0                 ? WEFT_PARKED_MEMORY
+                      : kept->agent == kept->run.agent ? WEFT_PARKED_EARLIER
+                                                       : WEFT_PARKED_NAMED,
+            .since_ms = kept->since_ms,
+        };
+        if (kept->agent != 0)
+            parked.missing = (struct weft_id){kept->agent, kept->seq};
+        if (!visit(context, &parked))
+            return;
+    }
+}
+
+void weft_doc_set_time(struct weft_doc *doc, uint64_t now_ms)
+{
+    doc->unsettled->parking.now_ms = now_ms;
+}
+
 const char *weft_doc_check(const struct weft_doc *doc)
 {
     return rga_check(doc_rga(doc));

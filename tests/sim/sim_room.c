@@ -103,6 +103,7 @@ void sim_room_init(struct sim_room *room, struct sim_client *client, uint32_t do
     *room = (struct sim_room){.client = client, .document = document};
     weft_buffer_init(&room->node_version, NULL);
     weft_buffer_init(&room->token, NULL);
+    weft_buffer_init(&room->token_version, NULL);
     create_document(room, &(struct weft_epoch){0});
 }
 
@@ -116,6 +117,7 @@ void sim_room_finish(struct sim_room *room)
     marker_list_finish(&room->mirror);
     weft_buffer_finish(&room->node_version);
     weft_buffer_finish(&room->token);
+    weft_buffer_finish(&room->token_version);
     *room = (struct sim_room){0};
 }
 
@@ -491,7 +493,9 @@ static void on_joined(struct sim_room *room, const struct wire_message *message)
     room->behind_us = 0;
     room->since_us = world_of(room)->now_us;
     room->number_of_room = message->room;
-    set_buffer(room, &room->node_version, message->vector);
+    bool current = message->token.size > 0; // the node holds what the token stands for
+    set_buffer(room, &room->node_version,
+               current ? span_of_buffer(&room->token_version) : message->vector);
     set_buffer(room, &room->token, message->token);
     push(room);
     if (room->sent_count == 0) // JOINED's version holds all that is here
@@ -568,13 +572,16 @@ static void on_point(struct sim_room *room, const struct wire_message *message, 
     struct world *world = world_of(room);
     struct weft_buffer version;
     struct weft_digest digest = {{0}};
-    if (compare(room, span_of_buffer(&room->node_version), message->vector) > WEFT_ORDER_BEFORE)
+    if (message->vector.size > 0)
+        set_buffer(room, &room->token_version, message->vector);
+    struct span vector = span_of_buffer(&room->token_version);
+    if (compare(room, span_of_buffer(&room->node_version), vector) > WEFT_ORDER_BEFORE)
         world_fail(world, "client %u document %u: the version of a POINT went backwards",
                    room->client->index, room->document);
     weft_buffer_init(&version, NULL);
     append_version(room, &version);
     must(room, weft_doc_digest(&digest, room->doc), "weft_doc_digest");
-    enum weft_order order = compare(room, span_of_buffer(&version), message->vector);
+    enum weft_order order = compare(room, span_of_buffer(&version), vector);
     bool equal = memcmp(&digest, &message->digest, sizeof(digest)) == 0;
     weft_buffer_finish(&version);
     if (is_forked(room) && (order == WEFT_ORDER_BEFORE || order == WEFT_ORDER_CONCURRENT ||
@@ -589,7 +596,7 @@ static void on_point(struct sim_room *room, const struct wire_message *message, 
     else if (equal != (order == WEFT_ORDER_EQUAL))
         world_fail(world, "client %u document %u: %s versions, %s digests", room->client->index,
                    room->document, equal ? "other" : "equal", equal ? "equal" : "other");
-    set_buffer(room, &room->node_version, message->vector);
+    set_buffer(room, &room->node_version, vector);
     set_buffer(room, &room->token, message->token);
     if (room->asked) {
         uint32_t number = room->number;

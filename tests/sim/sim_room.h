@@ -67,10 +67,11 @@ struct sim_room {
     struct marker_list mirror;
     struct weft_buffer node_version; // of the last JOINED or POINT on this connection
     struct weft_buffer token;
-    bool synced;               // it may show so
-    uint32_t epochs_lost;      // how often
-    uint64_t shown_us;         // while applying: when what comes was sent; 0 for own edits
-    struct weft_digest digest; // when synced
+    struct weft_buffer token_version; // what the node held at the POINT that the token is of
+    bool synced;                      // it may show so
+    uint32_t epochs_lost;             // how often
+    uint64_t shown_us;                // while applying: when what comes was sent; 0 for own edits
+    struct weft_digest digest;        // when synced
 };
 
 void sim_room_init(struct sim_room *room, struct sim_client *client, uint32_t document);
