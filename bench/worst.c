@@ -164,6 +164,40 @@ static void siblings(uint32_t count)
     free(order);
 }
 
+/// Someone else's characters, each a child of any element of a chain of prepends: no two beside
+/// each other, each among the right and left children that are there. As one message each.
+static void chain_children(uint32_t count)
+{
+    struct course course = {.name = "children of a chain of prepends", .count = count};
+    uint32_t prepended = 3 * count;
+    struct weft_doc *chain = doc_create(OTHER);
+    struct weft_buffer parts[3];
+    for (uint32_t i = 0; i < prepended; i++)
+        insert(chain, 0, "c", 1);
+    for (int i = 0; i < 3; i++)
+        weft_buffer_init(&parts[i], NULL);
+    must(weft_doc_snapshot(&parts[0], &parts[1], &parts[2], chain), "snapshot");
+    course.start = (struct weft_snapshot){parts[0].data, parts[0].size, parts[1].data,
+                                          parts[1].size, parts[2].data, parts[2].size};
+    course.ends = malloc(count * sizeof *course.ends);
+    if (course.ends == NULL)
+        must(WEFT_NO_MEMORY, course.name);
+    weft_buffer_init(&course.deltas, NULL);
+    struct random random = random_seeded(4);
+    must(weft_doc_set_agent(chain, OTHER + 1), "agent");
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t seq = weft_doc_next_seq(chain, OTHER + 1);
+        insert(chain, random_below(&random, weft_doc_length(chain, WEFT_SCALARS) + 1), "x", 1);
+        must(weft_doc_delta_own(&course.deltas, chain, OTHER + 1, seq), "delta");
+        course.ends[i] = course.deltas.size;
+    }
+    weft_doc_destroy(chain);
+    run(&course, apply_next);
+    finish(&course);
+    for (int i = 0; i < 3; i++)
+        weft_buffer_finish(&parts[i]);
+}
+
 static void prepend(struct course *course, uint32_t i)
 {
     insert(course->doc, 0, i & 1 ? "a" : "b", 1);
@@ -284,6 +318,7 @@ int main(int argc, char **argv)
     struct course course = {.name = "prepends", .count = 300000 / by};
     run(&course, prepend);
     finish(&course);
+    chain_children(100000 / by);
     course = (struct course){.name = "a paste, every other deleted", .count = 500000 / by};
     run(&course, delete_other);
     finish(&course);

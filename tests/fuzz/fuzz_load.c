@@ -22,7 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct weft_allocator allocator = test_allocator_use(&memory);
     struct weft_doc_options options = {.allocator = &allocator};
     struct weft_doc *doc = NULL;
+    int64_t start_ns = target_ns();
     enum weft_status status = weft_doc_load(&doc, &snapshot, &options);
+    target_in_time(start_ns, size);
     REQUIRE(memory.peak <= TARGET_MEMORY_FACTOR * size + TARGET_MEMORY_SLACK,
             "%zu bytes allocated for %zu", memory.peak, size);
     REQUIRE(status == WEFT_OK || status == WEFT_MALFORMED || status == WEFT_UNSUPPORTED ||

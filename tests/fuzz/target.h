@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <weft/history.h>
 
@@ -26,7 +27,36 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 enum {
     TARGET_MEMORY_FACTOR = 160, // bytes allocated per byte of input, see test_hostile.c
     TARGET_MEMORY_SLACK = 400 * 1024,
+    TARGET_BYTE_NS = 20000,          // time of the processor for each byte of input
+    TARGET_SLACK_NS = 100 * 1000000, // and whatever the input; one such call is not felt
+#if defined(__SANITIZE_ADDRESS__)
+    TARGET_SLOWER = 10,
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    TARGET_SLOWER = 10, // so much does what sees errors cost
+#else
+    TARGET_SLOWER = 1,
+#endif
+#else
+    TARGET_SLOWER = 1,
+#endif
 };
+
+/// What this thread has had of the processor.
+static inline int64_t target_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/// A call began at `start_ns` on so many bytes: fails when it took longer than is due.
+static inline void target_in_time(int64_t start_ns, size_t size)
+{
+    int64_t took = target_ns() - start_ns;
+    int64_t due = ((int64_t)size * TARGET_BYTE_NS + TARGET_SLACK_NS) * TARGET_SLOWER;
+    REQUIRE(took <= due, "%lld ns for %zu bytes", (long long)took, size);
+}
 
 static inline struct weft_digest target_digest(struct weft_doc *doc)
 {
@@ -86,8 +116,10 @@ static inline void target_apply(struct weft_doc *doc, struct test_allocator *mem
     struct target_moment moment = target_moment(doc);
     test_allocator_reset_peak(memory);
     size_t used = memory->used;
+    int64_t start_ns = target_ns();
     struct weft_apply_result result = {.atoms_applied = 0};
     enum weft_status status = weft_doc_apply(&result, doc, mode, bytes, size);
+    target_in_time(start_ns, size);
     REQUIRE(memory->peak - used <= TARGET_MEMORY_FACTOR * size + TARGET_MEMORY_SLACK,
             "%zu bytes allocated for %zu", memory->peak - used, size);
     REQUIRE(status == WEFT_OK || status == WEFT_MALFORMED || status == WEFT_UNSUPPORTED ||
