@@ -52,7 +52,7 @@ def seeds(golden):
         yield "apply_empty", delta
         yield "apply_full", b"\1\xff" + delta
         yield "apply_full", b"\0\x80" + delta + delta
-    for parts in vectors(golden / "snapshot.txt"):
+    for parts in vectors(golden / "snapshot.txt") + vectors(golden / "snapshot_0.txt"):
         if {"structure", "text", "tombs"} <= parts.keys():
             sizes = b"".join(len(parts[key]).to_bytes(2, "little") for key in ("structure", "text"))
             yield "load", sizes + parts["structure"] + parts["text"] + parts["tombs"]
