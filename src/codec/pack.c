@@ -209,6 +209,30 @@ bool pack_take_nil(struct pack_reader *reader)
     return true;
 }
 
+uint64_t pack_take_u64(struct pack_reader *reader)
+{
+    struct pack_reader before = *reader;
+    uint64_t value = pack_read_u64(reader);
+    if (reader->failed && !before.failed) {
+        *reader = before;
+        pack_skip(reader, 1);
+        return 0;
+    }
+    return value;
+}
+
+struct span pack_take_bin(struct pack_reader *reader)
+{
+    struct pack_reader before = *reader;
+    struct span value = pack_read_bin(reader);
+    if (reader->failed && !before.failed) {
+        *reader = before;
+        pack_skip(reader, 1);
+        return (struct span){0};
+    }
+    return value;
+}
+
 struct span pack_read_bin_or_nil(struct pack_reader *reader)
 {
     return pack_take_nil(reader) ? (struct span){0} : pack_read_bin(reader);

@@ -53,6 +53,9 @@ const uint8_t *pack_read_fixed(struct pack_reader *reader, size_t size);
 bool pack_take_nil(struct pack_reader *reader);
 /// A nil is `data` NULL.
 struct span pack_read_bin_or_nil(struct pack_reader *reader);
+/// The next element if it is of that type; else it is passed over, and 0 or nothing.
+uint64_t pack_take_u64(struct pack_reader *reader);
+struct span pack_take_bin(struct pack_reader *reader);
 /// A nil is `nil`.
 uint32_t pack_read_u32_or_nil(struct pack_reader *reader, uint32_t nil);
 /// Passes over `count` values of any kind. Cost: O(bytes).

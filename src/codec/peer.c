@@ -368,6 +368,10 @@ enum weft_status peer_decode(struct peer_message *message_out, struct span bytes
     } else {
         read_reply(&reader, message_out);
     }
+    if (type == PEER_DOCUMENT && elements > known) {
+        message_out->times = pack_take_bin(&reader);
+        known++;
+    }
     end_element(&reader, elements - known);
     return reader.failed || pack_left(&reader) > 0 ? WEFT_MALFORMED : WEFT_OK;
 }
@@ -477,7 +481,7 @@ static void begin_reply(struct pack_writer *writer, const struct peer_message *m
 
 void peer_begin(struct pack_writer *writer, const struct peer_message *message)
 {
-    pack_array(writer, elements_of(message->type));
+    pack_array(writer, elements_of(message->type) + (message->times.size > 0));
     pack_u64(writer, PEER_VERSION);
     pack_u64(writer, message->type);
     if (message->type < PEER_PULL_RANGE) {

@@ -111,6 +111,7 @@ struct peer_message {
     struct peer_list digests;        // HEARTBEAT, CHANGED
     struct peer_list entries;        // FRESH, RANGE: journal values; DOCUMENT: deltas
     struct peer_list chains;         // CHAINS
+    struct span times;               // DOCUMENT: when its operations arrived (times.h), or empty
     uint32_t bytes_max;              // PULL_RANGE, PULL_DOCUMENT
     uint32_t count_max;              // PULL_CHANGED
     uint64_t checkpoint_incarnation; // PULL_CHANGED, CHANGED

@@ -132,7 +132,7 @@ static enum weft_status read_tail(struct pack_reader *reader, uint32_t unknown)
 enum weft_status record_entry_encode(struct weft_buffer *out, const struct record_entry *entry)
 {
     struct pack_writer writer = pack_writer_begin(out);
-    pack_array(&writer, 6);
+    pack_array(&writer, entry->wall_ms ? 7 : 6);
     pack_u64(&writer, entry->kind);
     pack_u64(&writer, entry->incarnation);
     pack_u64(&writer, entry->sequence);
@@ -143,6 +143,9 @@ enum weft_status record_entry_encode(struct weft_buffer *out, const struct recor
         wire_put_epoch(&writer, &entry->epoch);
     }
     pack_bin(&writer, entry->delta);
+    if (entry->wall_ms) {
+        pack_u64(&writer, entry->wall_ms);
+    }
     return pack_writer_end(&writer);
 }
 
@@ -159,10 +162,14 @@ enum weft_status record_entry_decode(struct record_entry *entry_out, struct span
         wire_read_epoch(&reader, &entry.epoch);
     }
     entry.delta = pack_read_bin(&reader);
-    if (read_tail(&reader, elements - 6) || !record_name_valid(entry.document)) {
+    uint32_t known = elements > 6 ? 7 : 6;
+    if (known == 7) {
+        entry.wall_ms = pack_take_u64(&reader);
+    }
+    if (read_tail(&reader, elements - known) || !record_name_valid(entry.document)) {
         return WEFT_MALFORMED;
     }
-    if (kind != RECORD_DELTA && kind != RECORD_EPOCH) {
+    if (kind != RECORD_DELTA && kind != RECORD_EPOCH && kind != RECORD_TIMES) {
         return WEFT_UNSUPPORTED;
     }
     entry.kind = (enum record_entry_kind)kind;
@@ -215,10 +222,13 @@ enum weft_status record_snapshot_encode(struct weft_buffer *out,
                                         const struct record_snapshot *snapshot)
 {
     struct pack_writer writer = pack_writer_begin(out);
-    pack_array(&writer, 3);
+    pack_array(&writer, snapshot->times.size ? 4 : 3);
     wire_put_epoch(&writer, &snapshot->epoch);
     pack_bin(&writer, snapshot->structure);
     pack_bin(&writer, snapshot->tombs);
+    if (snapshot->times.size) {
+        pack_bin(&writer, snapshot->times);
+    }
     return pack_writer_end(&writer);
 }
 
@@ -230,7 +240,11 @@ enum weft_status record_snapshot_decode(struct record_snapshot *snapshot_out, st
     wire_read_epoch(&reader, &snapshot.epoch);
     snapshot.structure = pack_read_bin(&reader);
     snapshot.tombs = pack_read_bin(&reader);
-    if (read_tail(&reader, elements - 3)) {
+    uint32_t known = elements > 3 ? 4 : 3;
+    if (known == 4) {
+        snapshot.times = pack_take_bin(&reader);
+    }
+    if (read_tail(&reader, elements - known)) {
         return WEFT_MALFORMED;
     }
     *snapshot_out = snapshot;

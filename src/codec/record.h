@@ -66,6 +66,7 @@ bool record_key_recovery_decode(struct span *document_out, struct weft_epoch *ep
 enum record_entry_kind {
     RECORD_DELTA = 1, // operations of one document
     RECORD_EPOCH = 2, // the document's next epoch begins; no delta
+    RECORD_TIMES = 3, // when operations arrived (times.h), as another node told; in no feed
 };
 
 /// One entry of the journal and, unless `incarnation` is 0, of a feed. It travels between nodes as
@@ -77,6 +78,7 @@ struct record_entry {
     struct weft_epoch epoch;
     struct span document;
     struct span delta;
+    uint64_t wall_ms; // when it entered the cluster, by the clock of that node; 0: not known
 };
 WEFT_MUST_USE enum weft_status record_entry_encode(struct weft_buffer *out,
                                                    const struct record_entry *entry);
@@ -106,6 +108,7 @@ struct record_snapshot {
     struct weft_epoch epoch;
     struct span structure;
     struct span tombs;
+    struct span times; // times.h; may be empty
 };
 WEFT_MUST_USE enum weft_status record_snapshot_encode(struct weft_buffer *out,
                                                       const struct record_snapshot *snapshot);

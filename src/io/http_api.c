@@ -416,6 +416,9 @@ static void read_request(struct asking *asking, struct span body)
     case HTTP_ROUTE_DIGEST:
         asking->ask.verb = NODE_ASK_DIGEST;
         break;
+    case HTTP_ROUTE_TIMES:
+        asking->ask.verb = NODE_ASK_TIMES;
+        break;
     case HTTP_ROUTE_VERSIONS:
         read_versions(asking);
         break;

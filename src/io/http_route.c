@@ -18,6 +18,7 @@ static const struct {
                              "GET, HEAD, PUT, PATCH, DELETE"},
     [HTTP_ROUTE_DIGEST] = {READ, "GET, HEAD"},
     [HTTP_ROUTE_CHANGES] = {BIT(HTTP_GET), "GET"},
+    [HTTP_ROUTE_TIMES] = {READ, "GET, HEAD"},
     [HTTP_ROUTE_VERSIONS] = {READ | BIT(HTTP_POST) | BIT(HTTP_DELETE), "GET, HEAD, POST, DELETE"},
     [HTTP_ROUTE_RECOVERIES] = {READ, "GET, HEAD"},
     [HTTP_ROUTE_RECOVERY] = {READ, "GET, HEAD"},
@@ -51,6 +52,7 @@ static struct http_route find_document(struct span rest)
         route.kind = is(below, "digest")     ? HTTP_ROUTE_DIGEST
                      : is(below, "changes")  ? HTTP_ROUTE_CHANGES
                      : is(below, "versions") ? HTTP_ROUTE_VERSIONS
+                     : is(below, "times")    ? HTTP_ROUTE_TIMES
                                              : HTTP_ROUTE_NONE;
     }
     if (route.id.size == 0) {

@@ -113,7 +113,8 @@ static struct weft_doc_options options_of(const struct archive *archive, struct 
 
 /// The snapshot as a document, or an empty one when there is none in this epoch.
 static enum weft_status load_snapshot(struct weft_doc **doc_out, const struct archive *archive,
-                                      const struct archive_head *head, struct span name)
+                                      const struct archive_head *head, struct span name,
+                                      struct times *times)
 {
     struct weft_doc_options options = options_of(archive, name, &head->epoch);
     struct record_snapshot record;
@@ -135,6 +136,9 @@ static enum weft_status load_snapshot(struct weft_doc **doc_out, const struct ar
     struct weft_snapshot snapshot = {
         record.structure.data, record.structure.size, text.data, text.size,
         record.tombs.data,     record.tombs.size};
+    if (times && times_merge(times, record.times) == WEFT_NO_MEMORY) {
+        return WEFT_NO_MEMORY;
+    }
     status = weft_doc_load(doc_out, &snapshot, &options);
     return status == WEFT_UNSUPPORTED ? WEFT_MALFORMED : status;
 }
@@ -145,11 +149,24 @@ struct replay {
     struct weft_buffer cuts; // what is left out
     struct archive_head *head;
     struct span name;
+    struct times *times; // may be NULL
     enum weft_status status;
     bool again;    // it was gone through before
     bool missing;  // this time something stood on what was not there
     bool progress; // and something went in
 };
+
+/// @return WEFT_OK or WEFT_NO_MEMORY. Times are a help: what is malformed says nothing.
+static enum weft_status note_times(struct times *times, const struct record_entry *entry)
+{
+    enum weft_status status = WEFT_OK;
+    if (entry->kind == RECORD_TIMES) {
+        status = times_merge(times, entry->delta);
+    } else if (entry->kind == RECORD_DELTA && entry->wall_ms) {
+        status = times_note_delta(times, entry->delta, entry->wall_ms / 1000);
+    }
+    return status == WEFT_NO_MEMORY ? status : WEFT_OK;
+}
 
 /// Applies one entry the way it was applied when it came: what was left out then is left out now.
 /// Those that came while the document was damaged were not applied: their order may be any, and
@@ -164,6 +181,10 @@ static void replay_entry(struct replay *replay, uint64_t number, const struct re
     int order = weft_epoch_compare(&entry->epoch, &replay->head->epoch);
     if (order > 0) {
         replay->status = WEFT_MALFORMED;
+    }
+    if (order == 0 && replay->times && !replay->again && note_times(replay->times, entry)) {
+        replay->status = WEFT_NO_MEMORY;
+        return;
     }
     if (order != 0 || entry->kind != RECORD_DELTA) {
         return;
@@ -239,18 +260,22 @@ static enum weft_status replay_all(struct replay *replay, const uint64_t *number
 
 enum weft_status archive_load(struct weft_doc **doc_out, struct archive_head *head_out,
                               const struct archive *archive, struct span name,
-                              const uint64_t *numbers, size_t number_count)
+                              const uint64_t *numbers, size_t number_count, struct times *times_out)
 {
     struct archive_head head;
     struct weft_doc *doc = NULL;
     enum weft_status status = archive_head(&head, archive, name);
+    if (times_out) {
+        times_clear(times_out);
+    }
     if (status == WEFT_OK) {
-        status = load_snapshot(&doc, archive, &head, name);
+        status = load_snapshot(&doc, archive, &head, name, times_out);
     }
     if (status) {
         return status;
     }
-    struct replay replay = {.archive = archive, .doc = doc, .head = &head, .name = name};
+    struct replay replay = {
+        .archive = archive, .doc = doc, .head = &head, .name = name, .times = times_out};
     weft_buffer_init(&replay.cuts, &archive->allocator);
     status = archive_cuts(&replay.cuts, archive, name);
     status = status ? status : replay_all(&replay, numbers, number_count);
@@ -327,6 +352,7 @@ struct parts {
     struct weft_buffer text;
     struct weft_buffer tombs;
     struct weft_buffer version;
+    struct weft_buffer times;
     struct weft_buffer record;
 };
 
@@ -336,6 +362,7 @@ static void parts_init(struct parts *parts, const struct weft_allocator *allocat
     weft_buffer_init(&parts->text, allocator);
     weft_buffer_init(&parts->tombs, allocator);
     weft_buffer_init(&parts->version, allocator);
+    weft_buffer_init(&parts->times, allocator);
     weft_buffer_init(&parts->record, allocator);
 }
 
@@ -345,6 +372,7 @@ static void parts_finish(struct parts *parts)
     weft_buffer_finish(&parts->text);
     weft_buffer_finish(&parts->tombs);
     weft_buffer_finish(&parts->version);
+    weft_buffer_finish(&parts->times);
     weft_buffer_finish(&parts->record);
 }
 
@@ -361,7 +389,7 @@ static enum weft_status save_parts(const struct archive *archive, struct span na
     }
     struct weft_doc_stats stats = weft_doc_stats(doc);
     struct record_snapshot record = {head->epoch, span_of_buffer(&parts->structure),
-                                     span_of_buffer(&parts->tombs)};
+                                     span_of_buffer(&parts->tombs), span_of_buffer(&parts->times)};
     head->atoms = stats.atoms;
     head->length = stats.length;
     head->text_size = parts->text.size;
@@ -372,7 +400,8 @@ static enum weft_status save_parts(const struct archive *archive, struct span na
 }
 
 enum weft_status archive_save(const struct archive *archive, struct span name, struct weft_doc *doc,
-                              struct archive_head *head, uint64_t through, uint64_t wall_ms)
+                              struct archive_head *head, const struct times *times,
+                              uint64_t through, uint64_t wall_ms)
 {
     struct archive_head next = *head;
     struct parts parts;
@@ -381,7 +410,8 @@ enum weft_status archive_save(const struct archive *archive, struct span name, s
     next.through = through;
     next.wall_ms = wall_ms;
     parts_init(&parts, &archive->allocator);
-    enum weft_status status = save_parts(archive, name, doc, &next, &parts);
+    enum weft_status status = times_count(times) ? times_encode(&parts.times, times) : WEFT_OK;
+    status = status ? status : save_parts(archive, name, doc, &next, &parts);
     status = status ? status : put_change(archive, name, &next, through);
     status = status ? status : put_head(archive, name, &next, span_of_buffer(&parts.version));
     parts_finish(&parts);

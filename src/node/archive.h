@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "codec/record.h"
+#include "codec/times.h"
 #include "node/ports.h"
 
 struct archive {
@@ -61,13 +62,15 @@ WEFT_MUST_USE enum weft_status archive_head(struct archive_head *head_out,
 
 /// Loads a document; one that is not there is empty.
 /// @param numbers The document's journal entries, ascending; more than its own do no harm. NULL:
-/// all of the journal is looked through. @param doc_out Owned by the caller.
+/// all of the journal is looked through. @param doc_out Owned by the caller. @param times_out Set
+/// to when its operations arrived, as far as that is known; may be NULL.
 /// @return WEFT_OK, WEFT_MALFORMED (a record of it is damaged: this document only), WEFT_STORAGE,
 /// WEFT_LIMIT or WEFT_NO_MEMORY.
 WEFT_MUST_USE enum weft_status archive_load(struct weft_doc **doc_out,
                                             struct archive_head *head_out,
                                             const struct archive *archive, struct span name,
-                                            const uint64_t *numbers, size_t number_count);
+                                            const uint64_t *numbers, size_t number_count,
+                                            struct times *times_out);
 
 /// The visible text as of the snapshot, borrowed until release(). Right only when nothing was
 /// journaled since (`head`). @return WEFT_OK, WEFT_NOT_FOUND, WEFT_MALFORMED or WEFT_STORAGE.
@@ -75,10 +78,12 @@ WEFT_MUST_USE enum weft_status archive_text(struct span *text_out, const struct 
                                             const struct archive_head *head, struct span name);
 
 /// Stages a document's snapshot, which covers journal entries up to `through`, and its change
-/// record. Updates `head` as if it were committed. @return WEFT_OK or WEFT_NO_MEMORY.
+/// record. Updates `head` as if it were committed. @param times When its operations arrived.
+/// @return WEFT_OK or WEFT_NO_MEMORY.
 WEFT_MUST_USE enum weft_status archive_save(const struct archive *archive, struct span name,
                                             struct weft_doc *doc, struct archive_head *head,
-                                            uint64_t through, uint64_t wall_ms);
+                                            const struct times *times, uint64_t through,
+                                            uint64_t wall_ms);
 
 /// Stages that a document's next epoch begins: its old snapshot goes. Updates `head`.
 WEFT_MUST_USE enum weft_status archive_save_epoch(const struct archive *archive, struct span name,

@@ -88,6 +88,10 @@ static enum edit_admission admit_to_room(struct node *node, struct room *room, s
         journal_add_room(node, room);
         return EDIT_REFUSED;
     }
+    if (order >= 0 && entry->kind == RECORD_DELTA && entry->wall_ms &&
+        times_note_delta(&room->times, entry->delta, entry->wall_ms / 1000) != WEFT_OK) {
+        node->metrics.limit_hits++;
+    }
     return EDIT_ADMITTED;
 }
 

@@ -307,6 +307,13 @@ static bool take_pieces(struct node *node, struct fetch *fetch, struct room *roo
         stalled |= admission == EDIT_STALLED;
         *more_out &= admission == EDIT_ADMITTED; // the same would come again
     }
+    if (message->times.size > 0 &&
+        (times_merge(&room->times, message->times) == WEFT_NO_MEMORY ||
+         journal_stage_loose(node, room, RECORD_TIMES, message->times))) {
+        node->open->failed = true;
+        journal_add_room(node, room);
+        return false;
+    }
     return !stalled || take_fork(node, fetch, room);
 }
 

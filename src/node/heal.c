@@ -125,8 +125,8 @@ static enum weft_status stage(struct node *node, struct room *room, struct weft_
     status =
         status ? status : journal_stage_loose(node, room, RECORD_EPOCH, (struct span){NULL, 0});
     return status ? status
-                  : archive_save(&node->archive, name, doc, &room->head, node->journal_next - 1,
-                                 wall_ms);
+                  : archive_save(&node->archive, name, doc, &room->head, &room->times,
+                                 node->journal_next - 1, wall_ms);
 }
 
 /// The room goes on with another document, under another number.

@@ -122,6 +122,7 @@ enum weft_status journal_stage_own(struct node *node, struct room *room,
         .epoch = room->head.epoch,
         .document = document_name(room->document),
         .delta = delta,
+        .wall_ms = node->clock->wall_ms(node->clock),
     };
     struct weft_buffer *fresh = &node->open->fresh;
     uint64_t number;
@@ -139,6 +140,11 @@ enum weft_status journal_stage_own(struct node *node, struct room *room,
         memcpy(fresh->data + fresh->size, &size, sizeof size);
         memcpy(fresh->data + fresh->size + sizeof size, node->scratch.data, size);
         fresh->size += sizeof size + size;
+    }
+    // Times are a help: without memory they are not known here.
+    if (kind == RECORD_DELTA &&
+        times_note_delta(&room->times, delta, entry.wall_ms / 1000) != WEFT_OK) {
+        node->metrics.limit_hits++;
     }
     feeds_advance(node, own, number);
     node->open->own_sequence = own->prefix;

@@ -166,7 +166,7 @@ void journal_merge(struct node *node, struct room *room, bool now)
     }
     // A record that is partly staged would be worse than none; the group is lost then.
     if (archive_save(&node->archive, document_name(room->document), room->doc, &room->head,
-                     room->changed_number, node->clock->wall_ms(node->clock))) {
+                     &room->times, room->changed_number, node->clock->wall_ms(node->clock))) {
         node->open->failed = true;
         return;
     }

@@ -95,6 +95,7 @@ enum node_verb {
     NODE_ASK_CREATE, // PUT with If-None-Match: *
     NODE_ASK_DELETE, // start the next epoch
     NODE_ASK_LABELS, // the document's labels as JSON
+    NODE_ASK_TIMES,  // when its operations arrived, as JSON
     NODE_ASK_LABEL,  // gives the version in the body, or that of now, the name `label`
     NODE_ASK_UNLABEL,
     NODE_ASK_WATCH, // event stream of changes

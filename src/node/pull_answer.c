@@ -174,23 +174,30 @@ static void answer_document(struct node *node, struct answer_id id,
 {
     struct peer_message reply = {.type = PEER_DOCUMENT, .answer = PEER_ANSWER_OK};
     struct room *room = NULL;
+    struct weft_buffer times;
     uint32_t count = 0;
     enum weft_status status = room_open(node, asked->document, &room);
     if (status == WEFT_OK && !room_clean(room)) {
         defer(node, id, bytes);
         return;
     }
+    weft_buffer_init(&times, &node->allocator);
     if (status == WEFT_OK) {
         reply.epoch = room->head.epoch;
         status = weft_epoch_compare(&asked->epoch, &reply.epoch) > 0
                      ? WEFT_OK // nothing of this node's epoch is wanted there
                      : read_pieces(node, room, asked, &count, &reply.more);
+        if (status == WEFT_OK && count > 0 && !reply.more && times_count(&room->times) > 0) {
+            status = times_encode(&times, &room->times);
+        }
         room_settle(node, room);
     }
     if (status) {
         reply.answer = PEER_ANSWER_LATER;
         count = 0;
+        times.size = 0;
     }
+    reply.times = span_of_buffer(&times);
     node->message.size = 0;
     struct pack_writer writer = pack_writer_begin(&node->message);
     peer_begin(&writer, &reply);
@@ -201,7 +208,11 @@ static void answer_document(struct node *node, struct answer_id id,
         pack_bin(&writer, (struct span){node->scratch.data + at + sizeof size, size});
         at += sizeof size + size;
     }
+    if (times.size > 0) {
+        pack_bin(&writer, span_of_buffer(&times)); // with the last page
+    }
     answer(node, id, &writer);
+    weft_buffer_finish(&times);
 }
 
 // -------------------------------------------------------------------------------------------

@@ -260,8 +260,8 @@ bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
     if (archive_save_epoch(&node->archive, name, &room->head, &epoch, wall_ms) ||
         archive_save_cuts(&node->archive, name, &epoch, span_of_buffer(&room->cuts)) ||
         journal_stage_loose(node, room, RECORD_EPOCH, (struct span){0}) ||
-        archive_save(&node->archive, name, fetch->doc, &room->head, node->journal_next - 1,
-                     wall_ms)) {
+        archive_save(&node->archive, name, fetch->doc, &room->head, &room->times,
+                     node->journal_next - 1, wall_ms)) {
         node->open->failed = true;
         journal_add_room(node, room);
         return false;

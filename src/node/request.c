@@ -208,7 +208,8 @@ static bool names_document(const struct node_ask *ask)
 {
     return is_edit(ask) || ask->verb == NODE_ASK_TEXT || ask->verb == NODE_ASK_DELTA ||
            ask->verb == NODE_ASK_DIGEST || ask->verb == NODE_ASK_WATCH ||
-           ask->verb == NODE_ASK_LABELS || ask->verb == NODE_ASK_RECOVERY_TEXT;
+           ask->verb == NODE_ASK_LABELS || ask->verb == NODE_ASK_TIMES ||
+           ask->verb == NODE_ASK_RECOVERY_TEXT;
 }
 
 /// Puts a request off until the commit; taken.

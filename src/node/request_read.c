@@ -102,6 +102,40 @@ void request_respond_state(struct node *node, struct request_id id, uint16_t sta
     respond_json(node, id, status, &json, &head, durability);
 }
 
+/// {"times":{"AGENT":[[NEXT,SECOND],...],...}}: operations up to NEXT, from the step before on.
+static void put_times(struct json *json, const struct times *times)
+{
+    uint64_t agent = 0;
+    json_raw(json, "{\"times\":{");
+    for (size_t i = 0; i < times_count(times); i++) {
+        const struct times_mark *mark = times_at(times, i);
+        char text[64];
+        if (mark->agent != agent) {
+            snprintf(text, sizeof text, "%s\n\"%016llx\":[", agent ? "]," : "",
+                     (unsigned long long)mark->agent);
+            json_raw(json, text);
+        }
+        snprintf(text, sizeof text, "%s[%llu,%llu]", mark->agent == agent ? "," : "",
+                 (unsigned long long)mark->next, (unsigned long long)mark->second);
+        json_raw(json, text);
+        agent = mark->agent;
+    }
+    json_raw(json, agent ? "]}}" : "}}");
+}
+
+static void respond_times(struct node *node, struct request_id id, struct room *room)
+{
+    struct weft_buffer body;
+    struct weft_digest digest;
+    weft_buffer_init(&body, &node->allocator);
+    struct json json = {&body, false};
+    put_times(&json, &room->times);
+    json.failed |= weft_doc_digest(&digest, room->doc) != WEFT_OK;
+    struct request_head head = head_of(&room->head.epoch, &digest);
+    head.etag[0] = '\0'; // they may get better known without an edit
+    respond_json(node, id, 200, &json, &head, NULL);
+}
+
 static void respond_labels(struct node *node, struct request_id id, struct room *room)
 {
     struct weft_buffer body;
@@ -178,6 +212,8 @@ static bool read_document(struct node *node, struct request_id id, const struct 
         request_refuse(node, id, WIRE_NO_DOCUMENT, NULL);
     } else if (ask->verb == NODE_ASK_LABELS) {
         respond_labels(node, id, room);
+    } else if (ask->verb == NODE_ASK_TIMES) {
+        respond_times(node, id, room);
     } else if (ask->verb == NODE_ASK_DIGEST) {
         request_respond_state(node, id, 200, room, room_on_disk(room) ? "durable" : NULL);
     } else {
@@ -473,6 +509,7 @@ bool request_read(struct node *node, struct request_id id, const struct node_ask
     case NODE_ASK_DELTA:
     case NODE_ASK_DIGEST:
     case NODE_ASK_LABELS:
+    case NODE_ASK_TIMES:
     case NODE_ASK_WATCH:
         return read_document(node, id, ask);
     default:

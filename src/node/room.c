@@ -67,8 +67,9 @@ enum weft_status room_load(struct node *node, struct room *room)
     static const uint64_t none;
     const uint64_t *numbers = document->tail_count ? document_numbers(document) : &none;
     struct weft_doc *doc;
-    enum weft_status status = archive_load(&doc, &room->head, &node->archive,
-                                           document_name(document), numbers, document->tail_count);
+    enum weft_status status =
+        archive_load(&doc, &room->head, &node->archive, document_name(document), numbers,
+                     document->tail_count, &room->times);
     if (status == WEFT_OK) {
         status = archive_cuts(&room->cuts, &node->archive, document_name(document));
         if (status) {
@@ -133,6 +134,7 @@ enum weft_status room_renew(struct node *node, struct room *room)
         return status;
     }
     room_unload(node, room);
+    times_clear(&room->times); // of an epoch that ended
     return room_adopt(node, room, doc);
 }
 
@@ -149,6 +151,7 @@ static struct room *create(struct node *node, struct document *document)
     room->number = node->next_room_number++;
     room->ring_capacity = 0;
     weft_buffer_init(&room->shown, &node->allocator);
+    times_init(&room->times, &node->allocator);
     weft_buffer_init(&room->held, &node->allocator);
     weft_buffer_init(&room->patches, &node->allocator);
     weft_buffer_init(&room->cuts, &node->allocator);
@@ -291,6 +294,7 @@ void room_destroy(struct node *node, struct room *room)
     node_free(node, room->subscriptions,
               room->subscription_capacity * sizeof(struct subscription *));
     weft_buffer_finish(&room->shown);
+    times_finish(&room->times);
     weft_buffer_finish(&room->held);
     weft_buffer_finish(&room->patches);
     weft_buffer_finish(&room->cuts);

@@ -66,6 +66,7 @@ struct room {
         *doc; // NULL: damaged, or dropped after a failed commit and not loaded again yet
     struct weft_delta_reader *news; // stands behind all that was journaled: gives what is new
     struct archive_head head;       // as staged so far
+    struct times times;             // when its operations arrived
     bool quarantined;               // a record of it is damaged
     struct weft_buffer cuts;        // what is nobody's in this epoch (weft/fork.h)
     bool aside;                     // a copy takes what still comes of branches that went:

@@ -5,9 +5,27 @@
 #include <criterion/criterion.h>
 
 #include "codec/record.h"
+#include "codec/times.h"
 #include "tests/golden/golden.h"
 
 typedef unsigned long long number;
+
+/// Times say the same when they are written again.
+static void say_times(struct golden *golden, struct span bytes)
+{
+    struct times times;
+    struct weft_buffer again;
+    times_init(&times, NULL);
+    weft_buffer_init(&again, NULL);
+    cr_assert_eq(times_merge(&times, bytes), WEFT_OK, "%s", golden->name);
+    for (size_t i = 0; i < times_count(&times); i++)
+        golden_say(golden, "times %llx up to %llu at %llu", (number)times_at(&times, i)->agent,
+                   (number)times_at(&times, i)->next, (number)times_at(&times, i)->second);
+    cr_assert_eq(times_encode(&again, &times), WEFT_OK);
+    cr_assert(span_equal(bytes, span_of_buffer(&again)), "%s", golden->name);
+    weft_buffer_finish(&again);
+    times_finish(&times);
+}
 
 static enum weft_status journal(struct golden *golden, struct weft_buffer *out, struct span value)
 {
@@ -17,7 +35,12 @@ static enum weft_status journal(struct golden *golden, struct weft_buffer *out, 
                (number)entry.incarnation, (number)entry.sequence);
     golden_say_text(golden, "document", entry.document);
     golden_say_epoch(golden, "epoch", &entry.epoch);
-    golden_say_hex(golden, "delta", entry.delta);
+    if (entry.kind == RECORD_TIMES)
+        say_times(golden, entry.delta);
+    else
+        golden_say_hex(golden, "delta", entry.delta);
+    if (entry.wall_ms > 0)
+        golden_say(golden, "wall ms %llu", (number)entry.wall_ms);
     return record_entry_encode(out, &entry);
 }
 
@@ -42,6 +65,8 @@ static enum weft_status snapshot(struct golden *golden, struct weft_buffer *out,
     golden_say_epoch(golden, "epoch", &s.epoch);
     golden_say_hex(golden, "structure", s.structure);
     golden_say_hex(golden, "tombs", s.tombs);
+    if (s.times.size > 0)
+        say_times(golden, s.times);
     return record_snapshot_encode(out, &s);
 }
 

@@ -73,15 +73,19 @@ static int list_labels(const struct arguments *arguments)
 static int read_at(struct weft_buffer *words_out, const struct arguments *arguments)
 {
     struct weft_doc *doc = NULL;
+    struct times times;
     struct weft_buffer vector;
     const char *at = arguments_value(arguments, "at");
     if (at == NULL)
         return EXIT_FINE;
-    int code = place_fetch(&doc, arguments);
-    if (code != EXIT_FINE)
+    times_init(&times, NULL);
+    int code = place_fetch_times(&doc, &times, arguments);
+    if (code != EXIT_FINE) {
+        times_finish(&times);
         return code;
+    }
     weft_buffer_init(&vector, NULL);
-    code = version_read(&vector, doc, arguments_word(arguments, 1), "at", at);
+    code = version_read(&vector, doc, &times, arguments_word(arguments, 1), "at", at);
     enum weft_status status = WEFT_OK;
     for (size_t i = 0; code == EXIT_FINE && i < vector.size && status == WEFT_OK; i++) {
         char digits[3];
@@ -91,6 +95,7 @@ static int read_at(struct weft_buffer *words_out, const struct arguments *argume
     struct weft_epoch epoch = weft_doc_epoch(doc);
     if (status == WEFT_OK)
         status = version_format_epoch(words_out, &epoch);
+    times_finish(&times);
     weft_buffer_finish(&vector);
     weft_doc_destroy(doc);
     return status == WEFT_OK ? code : complain(EXIT_REFUSED, "out of memory");

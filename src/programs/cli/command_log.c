@@ -9,6 +9,7 @@
 #include "programs/cli/people.h"
 #include "programs/cli/place.h"
 #include "programs/cli/runs.h"
+#include "programs/cli/times.h"
 #include "programs/cli/versions.h"
 
 /// The version that holds the edits so far, which come in the order of each agent's seqs.
@@ -27,6 +28,7 @@ struct log {
     struct output output;
     struct passed passed;
     struct people people;
+    struct times times;
     bool versions;
 };
 
@@ -90,6 +92,9 @@ static enum weft_status show_edit(struct log *log, const struct history_run *run
 {
     bool cells = log->output.format == FORMAT_TABLE;
     json_t *row = cells ? run_cells(&log->history, run) : run_json(&log->history, run);
+    char time[TIME_BYTES];
+    time_format(time, 1000 * times_of(&log->times, run->agent, run->seq + run->length - 1));
+    json_object_set_new(row, "time", json_string(time));
     const char *author = people_name(&log->people, run->agent);
     json_object_set_new(row, "author", author != NULL ? json_string(author) : json_null());
     enum weft_status status = row != NULL && log->versions ? set_version(row, log) : WEFT_OK;
@@ -99,8 +104,8 @@ static enum weft_status show_edit(struct log *log, const struct history_run *run
 
 static int print_log(struct log *log, const struct arguments *arguments, uint64_t last)
 {
-    static const char *const columns[] = {"version", "lamport", "id",   "author", "kind",
-                                          "length",  "target",  "text", NULL};
+    static const char *const columns[] = {"version", "time",   "lamport", "id",   "author",
+                                          "kind",    "length", "target",  "text", NULL};
     enum weft_status status = WEFT_OK;
     size_t from = log->history.count > last ? log->history.count - last : 0;
     log->versions = arguments_has(arguments, "versions");
@@ -119,11 +124,14 @@ static int run_log(const struct arguments *arguments)
 {
     struct log log = {.versions = false};
     uint64_t last = UINT64_MAX;
+    times_init(&log.times, NULL);
     int code = arguments_number(&last, arguments, "last", CONFIG_COUNT, 0, UINT64_MAX);
     if (code == EXIT_FINE)
-        code = place_fetch(&log.doc, arguments);
-    if (code != EXIT_FINE)
+        code = place_fetch_times(&log.doc, &log.times, arguments);
+    if (code != EXIT_FINE) {
+        times_finish(&log.times);
         return code;
+    }
     weft_buffer_init(&log.passed.agents, NULL);
     enum weft_status status = people_init(&log.people, log.doc);
     if (history_init(&log.history, log.doc) != WEFT_OK || status != WEFT_OK)
@@ -132,6 +140,7 @@ static int run_log(const struct arguments *arguments)
         code = print_log(&log, arguments, last);
     history_finish(&log.history);
     people_finish(&log.people);
+    times_finish(&log.times);
     weft_buffer_finish(&log.passed.agents);
     weft_doc_destroy(log.doc);
     return code;
@@ -147,7 +156,9 @@ const struct command log_command = {
     .name = "log",
     .arguments = "URL|DIR DOC",
     .summary = "Lists a document's edits, each after all that it builds on.",
-    .details = "Columns: Lamport time, id, who that is said to be, kind, length, target, text.",
+    .details =
+        "Columns: when its last character arrived, Lamport time, id, who that is said to be, "
+        "kind, length, target, text.",
     .options = log_options,
     .examples = {"weft log http://127.0.0.1:9338 notes -n 20", "weft log ./data notes -o ndjson"},
     .positional_min = 2,

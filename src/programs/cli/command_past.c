@@ -13,6 +13,7 @@
 #include "programs/cli/people.h"
 #include "programs/cli/place.h"
 #include "programs/cli/runs.h"
+#include "programs/cli/times.h"
 #include "programs/cli/versions.h"
 
 /// What of a document a command looks at.
@@ -20,6 +21,7 @@ struct look {
     const struct arguments *arguments;
     const char *name;
     struct weft_doc *doc;
+    struct times times;
     struct weft_buffer version;
 };
 
@@ -28,15 +30,17 @@ static int look_open(struct look *look, const struct arguments *arguments, const
 {
     *look = (struct look){.arguments = arguments, .name = arguments_word(arguments, 1)};
     weft_buffer_init(&look->version, NULL);
-    int code = place_fetch(&look->doc, arguments);
-    return code == EXIT_FINE ? version_read(&look->version, look->doc, look->name, option,
-                                            arguments_value(arguments, option))
+    times_init(&look->times, NULL);
+    int code = place_fetch_times(&look->doc, &look->times, arguments);
+    return code == EXIT_FINE ? version_read(&look->version, look->doc, &look->times, look->name,
+                                            option, arguments_value(arguments, option))
                              : code;
 }
 
 static void look_close(struct look *look)
 {
     weft_doc_destroy(look->doc);
+    times_finish(&look->times);
     weft_buffer_finish(&look->version);
 }
 
@@ -109,6 +113,7 @@ const struct command show_command = {
 
 struct blame {
     struct output output;
+    const struct look *look;
     struct people people;
     struct span text; // not shown yet
     uint64_t index;
@@ -118,13 +123,16 @@ static bool show_run(void *context, const struct weft_blame_run *run)
 {
     struct blame *blame = context;
     char id[ID_BYTES];
+    char time[TIME_BYTES];
     struct span text = {blame->text.data, (size_t)run->units};
     id_format(id, run->id);
+    time_format(time,
+                1000 * times_of(&blame->look->times, run->id.agent, run->id.seq + run->length - 1));
     json_t *shown = blame->output.format == FORMAT_TABLE ? output_excerpt(text, EXCERPT_WIDTH)
                                                          : output_text(text);
     output_row(&blame->output,
-               json_pack("{s:I, s:I, s:s, s:s?, s:o}", "index", (json_int_t)blame->index, "length",
-                         (json_int_t)run->length, "id", id, "author",
+               json_pack("{s:I, s:I, s:s, s:s, s:s?, s:o}", "index", (json_int_t)blame->index,
+                         "length", (json_int_t)run->length, "time", time, "id", id, "author",
                          people_name(&blame->people, run->id.agent), "text", shown));
     blame->index += run->length;
     blame->text.data += text.size;
@@ -134,8 +142,8 @@ static bool show_run(void *context, const struct weft_blame_run *run)
 
 static int blame(const struct look *look, const struct weft_buffer *text)
 {
-    static const char *const columns[] = {"index", "length", "id", "author", "text", NULL};
-    struct blame blame = {.text = span_of_buffer(text)};
+    static const char *const columns[] = {"index", "length", "time", "id", "author", "text", NULL};
+    struct blame blame = {.look = look, .text = span_of_buffer(text)};
     enum weft_status status = people_init(&blame.people, look->doc);
     output_begin(&blame.output, look->arguments, columns);
     if (status == WEFT_OK)
@@ -166,8 +174,8 @@ const struct command blame_command = {
     .name = "blame",
     .arguments = "URL|DIR DOC [--at VERSION]",
     .summary = "Says who wrote each part of a document's text.",
-    .details = "Columns: index and length in characters, id of the first, who that is said to be, "
-               "text.\n" VERSION_HELP,
+    .details = "Columns: index and length in characters, when the last of them arrived, id of the "
+               "first, who that is said to be, text.\n" VERSION_HELP,
     .options = show_options,
     .examples = {"weft blame http://127.0.0.1:9338 notes", "weft blame ./data notes -o ndjson"},
     .positional_min = 2,
@@ -238,7 +246,8 @@ static int run_diff(const struct arguments *arguments)
     weft_buffer_init(&after, NULL);
     int code = look_open(&look, arguments, "from");
     if (code == EXIT_FINE)
-        code = version_read(&after, look.doc, look.name, "to", arguments_value(arguments, "to"));
+        code = version_read(&after, look.doc, &look.times, look.name, "to",
+                            arguments_value(arguments, "to"));
     if (code == EXIT_FINE)
         code = diff(&look, &after);
     weft_buffer_finish(&after);

@@ -38,7 +38,7 @@ static void check_document(void *context, const struct place_document *document)
     struct span name = {(const uint8_t *)document->name, strlen(document->name)};
     checking->documents++;
     enum weft_status status = archive_load(&doc, &head, &checking->place->archive, name,
-                                           document->numbers, document->number_count);
+                                           document->numbers, document->number_count, NULL);
     const char *wrong = status != WEFT_OK ? weft_status_text(status) : weft_doc_check(doc);
     if (wrong == NULL && weft_doc_digest(&digest, doc) == WEFT_OK) {
         hex_format(hex, digest.bytes, sizeof(digest.bytes));

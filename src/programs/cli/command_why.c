@@ -10,6 +10,7 @@
 #include "programs/cli/people.h"
 #include "programs/cli/place.h"
 #include "programs/cli/runs.h"
+#include "programs/cli/times.h"
 #include "programs/cli/why.h"
 
 struct asked {
@@ -18,6 +19,7 @@ struct asked {
     struct weft_doc *doc;
     struct history history;
     struct people people;
+    struct times times;
     enum weft_unit unit;
 };
 
@@ -99,6 +101,20 @@ static void say_name(const struct asked *asked, uint64_t agent)
         printf("agent %016" PRIx64, agent);
 }
 
+/// When an operation arrived, as far as that is known.
+static const char *time_of(char text_out[TIME_BYTES], const struct asked *asked, struct weft_id id)
+{
+    time_format(text_out, 1000 * times_of(&asked->times, id.agent, id.seq));
+    return text_out;
+}
+
+static void say_time(const struct asked *asked, struct weft_id id)
+{
+    char text[TIME_BYTES];
+    if (times_of(&asked->times, id.agent, id.seq) > 0)
+        printf(" at %s", time_of(text, asked, id));
+}
+
 static void say_id(struct weft_id id)
 {
     char text[ID_BYTES];
@@ -135,6 +151,7 @@ static void say_insert(const struct asked *asked, const struct why *why)
     const struct history_run *run = element->run;
     printf("Inserted by ");
     say_name(asked, run->agent);
+    say_time(asked, element->id);
     printf(" with Lamport time %" PRIu64, element->lamport);
     if (run->length > 1) {
         printf(", as number %" PRIu64 " of %" PRIu64 " characters of one insert, ",
@@ -194,6 +211,7 @@ static void say_deletes(const struct asked *asked, const struct why *why)
     for (size_t i = 0; i < count; i++) {
         printf("Deleted by ");
         say_name(asked, deletes[i].id.agent);
+        say_time(asked, deletes[i].id);
         printf(" (");
         say_id(deletes[i].id);
         printf(", Lamport time %" PRIu64 ")", deletes[i].lamport);
@@ -203,6 +221,7 @@ static void say_deletes(const struct asked *asked, const struct why *why)
                 continue;
             printf("; cancelled by ");
             say_name(asked, undeletes[j].id.agent);
+            say_time(asked, undeletes[j].id);
             printf(" (");
             say_id(undeletes[j].id);
             putchar(')');
@@ -239,9 +258,11 @@ static void say(const struct asked *asked, const struct why *why)
 static json_t *atom_object(const struct asked *asked, struct weft_id id, uint64_t lamport)
 {
     char text[ID_BYTES];
+    char time[TIME_BYTES];
     id_format(text, id);
-    return json_pack("{s:s, s:s?, s:I}", "id", text, "author",
-                     people_name(&asked->people, id.agent), "lamport", (json_int_t)lamport);
+    return json_pack("{s:s, s:s, s:s?, s:I}", "id", text, "time", time_of(time, asked, id),
+                     "author", people_name(&asked->people, id.agent), "lamport",
+                     (json_int_t)lamport);
 }
 
 static json_t *element_object(const struct asked *asked, const struct why_element *element)
@@ -351,11 +372,14 @@ static int explain(const struct asked *asked, const char *word)
 static int run_why(const struct arguments *arguments)
 {
     struct asked asked = {.arguments = arguments, .name = arguments_word(arguments, 1)};
+    times_init(&asked.times, NULL);
     int code = read_unit(&asked);
     if (code == EXIT_FINE)
-        code = place_fetch(&asked.doc, arguments);
-    if (code != EXIT_FINE)
+        code = place_fetch_times(&asked.doc, &asked.times, arguments);
+    if (code != EXIT_FINE) {
+        times_finish(&asked.times);
         return code;
+    }
     enum weft_status status = people_init(&asked.people, asked.doc);
     if (history_init(&asked.history, asked.doc) != WEFT_OK || status != WEFT_OK)
         code = complain(EXIT_REFUSED, "out of memory");
@@ -363,6 +387,7 @@ static int run_why(const struct arguments *arguments)
         code = explain(&asked, arguments_word(arguments, 2));
     history_finish(&asked.history);
     people_finish(&asked.people);
+    times_finish(&asked.times);
     weft_doc_destroy(asked.doc);
     return code;
 }

@@ -73,23 +73,44 @@ int place_text(struct place *place, const char *name, struct weft_buffer *text_o
                          : place_dir_text(place, name, text_out);
 }
 
-int place_doc(struct place *place, const char *name, struct weft_doc **doc_out)
+static int fetch_doc(struct place *place, const char *name, struct weft_doc **doc_out,
+                     struct times *times)
 {
     int code = check_name(name);
     if (code != EXIT_FINE)
         return code;
-    return place->is_url ? place_url_doc(place, name, doc_out)
-                         : place_dir_doc(place, name, doc_out);
+    if (!place->is_url)
+        return place_dir_doc(place, name, doc_out, times);
+    code = place_url_doc(place, name, doc_out);
+    if (code != EXIT_FINE || times == NULL)
+        return code;
+    code = place_url_times(place, name, times);
+    if (code != EXIT_FINE) {
+        weft_doc_destroy(*doc_out);
+        *doc_out = NULL;
+    }
+    return code;
 }
 
-int place_fetch(struct weft_doc **doc_out, const struct arguments *arguments)
+int place_doc(struct place *place, const char *name, struct weft_doc **doc_out)
+{
+    return fetch_doc(place, name, doc_out, NULL);
+}
+
+int place_fetch_times(struct weft_doc **doc_out, struct times *times,
+                      const struct arguments *arguments)
 {
     struct place place;
     int code = place_open(&place, arguments_word(arguments, 0));
     if (code == EXIT_FINE)
-        code = place_doc(&place, arguments_word(arguments, 1), doc_out);
+        code = fetch_doc(&place, arguments_word(arguments, 1), doc_out, times);
     place_close(&place);
     return code;
+}
+
+int place_fetch(struct weft_doc **doc_out, const struct arguments *arguments)
+{
+    return place_fetch_times(doc_out, NULL, arguments);
 }
 
 int place_recoveries(struct place *place, const char *document,

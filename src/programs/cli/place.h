@@ -64,6 +64,9 @@ int place_doc(struct place *place, const char *name, struct weft_doc **doc_out);
 
 /// The document that a command's first two words name, a place and a name; the caller owns it.
 int place_fetch(struct weft_doc **doc_out, const struct arguments *arguments);
+/// Also when its operations arrived, as far as the place knows. @param times Initialised.
+int place_fetch_times(struct weft_doc **doc_out, struct times *times,
+                      const struct arguments *arguments);
 
 /// @param document NULL: of all.
 int place_recoveries(struct place *place, const char *document,
@@ -91,7 +94,9 @@ int place_dir_list(struct place *place, const char *prefix,
                    void (*visit)(void *context, const struct place_document *document),
                    void *context);
 int place_dir_text(struct place *place, const char *name, struct weft_buffer *text_out);
-int place_dir_doc(struct place *place, const char *name, struct weft_doc **doc_out);
+int place_dir_doc(struct place *place, const char *name, struct weft_doc **doc_out,
+                  struct times *times);
+int place_url_times(struct place *place, const char *name, struct times *times);
 int place_dir_recoveries(struct place *place, const char *document,
                          void (*visit)(void *context, const struct place_recovery *recovery),
                          void *context);

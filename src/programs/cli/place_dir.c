@@ -36,11 +36,12 @@ static void format_epoch(char *text_out, const struct weft_epoch *epoch)
     hex_format(text_out, bytes, sizeof(bytes));
 }
 
-static int load(struct place *place, const char *name, struct weft_doc **doc_out)
+static int load(struct place *place, const char *name, struct weft_doc **doc_out,
+                struct times *times)
 {
     struct archive_head head;
     enum weft_status status =
-        archive_load(doc_out, &head, &place->archive, span_of_text(name), NULL, 0);
+        archive_load(doc_out, &head, &place->archive, span_of_text(name), NULL, 0, times);
     if (status != WEFT_OK)
         return complain(place_code(status), "%s: document \"%s\": %s", place->text, name,
                         weft_status_text(status));
@@ -50,9 +51,10 @@ static int load(struct place *place, const char *name, struct weft_doc **doc_out
     return complain(EXIT_DIFFERENT, "%s: there is no document \"%s\"", place->text, name);
 }
 
-int place_dir_doc(struct place *place, const char *name, struct weft_doc **doc_out)
+int place_dir_doc(struct place *place, const char *name, struct weft_doc **doc_out,
+                  struct times *times)
 {
-    int code = load(place, name, doc_out);
+    int code = load(place, name, doc_out, times);
     release(place);
     return code;
 }
@@ -60,7 +62,7 @@ int place_dir_doc(struct place *place, const char *name, struct weft_doc **doc_o
 int place_dir_text(struct place *place, const char *name, struct weft_buffer *text_out)
 {
     struct weft_doc *doc;
-    int code = place_dir_doc(place, name, &doc);
+    int code = place_dir_doc(place, name, &doc, NULL);
     if (code != EXIT_FINE)
         return code;
     if (weft_doc_text(text_out, doc) != WEFT_OK)
@@ -156,7 +158,7 @@ static bool look_at(struct place_document *row, const struct listing *listing, s
     struct weft_doc *doc;
     struct weft_digest digest;
     enum weft_status status =
-        archive_load(&doc, &head, &listing->place->archive, name, numbers, count);
+        archive_load(&doc, &head, &listing->place->archive, name, numbers, count, NULL);
     row->damaged = status != WEFT_OK;
     if (row->damaged)
         return true;

@@ -206,6 +206,47 @@ int place_url_doc(struct place *place, const char *name, struct weft_doc **doc_o
                     place->text, name);
 }
 
+/// Steps of one agent, as /times says them.
+static enum weft_status note_steps(struct times *times, uint64_t agent, const json_t *steps)
+{
+    enum weft_status status = WEFT_OK;
+    uint64_t from = 0;
+    for (size_t i = 0; i < json_array_size(steps) && status == WEFT_OK; i++) {
+        const json_t *step = json_array_get(steps, i);
+        json_int_t next = json_integer_value(json_array_get(step, 0));
+        json_int_t second = json_integer_value(json_array_get(step, 1));
+        if (next <= (json_int_t)from || second < 0)
+            break;
+        status = times_note(times, agent, from, (uint64_t)next, (uint64_t)second);
+        from = (uint64_t)next;
+    }
+    return status;
+}
+
+int place_url_times(struct place *place, const char *name, struct times *times)
+{
+    char *path = remote_path("/v1/docs/", name, "/times");
+    if (path == NULL)
+        return complain(EXIT_REFUSED, "out of memory");
+    struct remote_ask ask = {.method = "GET", .path = path, .accept = "application/json"};
+    int code = remote_call(&place->remote, &ask);
+    free(path);
+    if (code != EXIT_FINE || place->remote.status != 200)
+        return code; // a node that does not know
+    const struct weft_buffer *body = &place->remote.body;
+    json_t *answer = json_loadb((const char *)body->data, body->size, 0, NULL);
+    const char *agent;
+    json_t *steps;
+    enum weft_status status = WEFT_OK;
+    json_object_foreach(json_object_get(answer, "times"), agent, steps)
+    {
+        if (status == WEFT_OK)
+            status = note_steps(times, strtoull(agent, NULL, 16), steps);
+    }
+    json_decref(answer);
+    return status == WEFT_OK ? EXIT_FINE : complain(EXIT_REFUSED, "out of memory");
+}
+
 // -------------------------------------------------------------------------------------- recoveries
 
 static void recovery_page(const json_t *page, const char *document,

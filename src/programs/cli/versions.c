@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include <weft/labels.h>
+#include <weft/version.h>
 
 #include "codec/version.h"
 #include "codec/wire.h"
 #include "programs/cli/command.h"
 #include "programs/cli/ids.h"
 #include "programs/cli/output.h"
+#include "programs/cli/times.h"
 
 // ------------------------------------------------------------------------------------- formatting
 
@@ -353,9 +355,118 @@ bool version_is_spelled(const char *text)
     return spelled;
 }
 
-int version_read(struct weft_buffer *out, const struct weft_doc *doc, const char *name,
-                 const char *option, const char *text)
+// ------------------------------------------------------------------------------------------ times
+
+/// What had arrived by a moment, agent by agent; then without what builds on what had not.
+struct moment {
+    const struct weft_doc *doc;
+    struct version_entry *entries; // ascending
+    size_t count;
+    bool changed;
+};
+
+static bool add_whole(void *context, uint64_t agent, uint64_t next)
 {
+    struct moment *moment = context;
+    moment->entries[moment->count++] = (struct version_entry){agent, next};
+    return true;
+}
+
+/// How far an agent's operations had all arrived. Those of which no time is known came before any
+/// of which one is.
+static uint64_t arrived(const struct times *times, struct version_entry whole, uint64_t second)
+{
+    for (size_t i = 0; i < times_count(times); i++) {
+        const struct times_mark *mark = times_at(times, i);
+        if (mark->agent != whole.agent || mark->second <= second)
+            continue;
+        bool first = i == 0 || times_at(times, i - 1)->agent != whole.agent;
+        uint64_t next = first ? 0 : times_at(times, i - 1)->next;
+        return next < whole.next ? next : whole.next;
+    }
+    return whole.next;
+}
+
+static struct version_entry *entry_of(const struct moment *moment, uint64_t agent)
+{
+    for (size_t low = 0, high = moment->count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (moment->entries[middle].agent == agent)
+            return &moment->entries[middle];
+        if (moment->entries[middle].agent < agent)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/// Cuts a run off where it names what is not in the version.
+static bool cut_run(void *context, const struct weft_run *run)
+{
+    struct moment *moment = context;
+    struct version_entry *own = entry_of(moment, run->agent);
+    bool root = run->kind == WEFT_RUN_INSERT && run->target.agent == 0;
+    if (own == NULL || own->next <= run->seq || run->kind > WEFT_RUN_UNDELETE || root)
+        return true;
+    const struct version_entry *target = entry_of(moment, run->target.agent);
+    uint64_t have = target != NULL ? target->next : 0;
+    uint64_t count = own->next - run->seq < run->length ? own->next - run->seq : run->length;
+    uint64_t good = count;
+    if (run->kind == WEFT_RUN_INSERT || run->backward)
+        good = run->target.seq < have ? count : 0;
+    else if (run->target.seq + count > have)
+        good = have > run->target.seq ? have - run->target.seq : 0;
+    if (good < count) {
+        own->next = run->seq + good;
+        moment->changed = true;
+    }
+    return true;
+}
+
+static enum weft_status put_moment(struct weft_buffer *out, const struct moment *moment)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < moment->count; i++)
+        count += moment->entries[i].next > 0;
+    enum weft_status status = version_put_count(out, count);
+    for (size_t i = 0; i < moment->count && status == WEFT_OK; i++) {
+        if (moment->entries[i].next > 0)
+            status = version_put(out, moment->entries[i]);
+    }
+    return status;
+}
+
+/// The version that the document was at, as far as its nodes know when what arrived.
+static enum weft_status version_at(struct weft_buffer *out, const struct weft_doc *doc,
+                                   const struct times *times, uint64_t second)
+{
+    struct moment moment = {.doc = doc};
+    struct weft_buffer whole;
+    weft_buffer_init(&whole, NULL);
+    enum weft_status status = weft_doc_version(&whole, doc);
+    moment.entries = malloc((weft_doc_stats(doc).agents + 1) * sizeof(*moment.entries));
+    if (moment.entries == NULL)
+        status = WEFT_NO_MEMORY;
+    if (status == WEFT_OK)
+        status = weft_version_visit(whole.data, whole.size, add_whole, &moment);
+    for (size_t i = 0; status == WEFT_OK && i < moment.count; i++)
+        moment.entries[i].next = arrived(times, moment.entries[i], second);
+    do {
+        moment.changed = false;
+        if (status == WEFT_OK)
+            weft_doc_visit_runs(doc, cut_run, &moment);
+    } while (moment.changed);
+    status = status == WEFT_OK ? put_moment(out, &moment) : status;
+    free(moment.entries);
+    weft_buffer_finish(&whole);
+    return status;
+}
+
+int version_read(struct weft_buffer *out, const struct weft_doc *doc, const struct times *times,
+                 const char *name, const char *option, const char *text)
+{
+    uint64_t wall_ms;
     struct weft_epoch epoch;
     size_t before = out->size;
     enum weft_status status;
@@ -365,12 +476,15 @@ int version_read(struct weft_buffer *out, const struct weft_doc *doc, const char
     }
     status = read_spelled(out, &epoch, text);
     bool spelled = status == WEFT_OK;
-    if (status == WEFT_MALFORMED)
+    if (status == WEFT_MALFORMED && time_parse(&wall_ms, text))
+        status = version_at(out, doc, times, wall_ms / 1000);
+    else if (status == WEFT_MALFORMED)
         status = find_label(out, doc, text);
     if (status == WEFT_NOT_FOUND)
-        return complain(EXIT_USAGE,
-                        "--%s \"%.80s\" is no version, and no label of \"%s\"; " VERSION_HELP,
-                        option, text, name);
+        return complain(
+            EXIT_USAGE,
+            "--%s \"%.80s\" is no version, no time and no label of \"%s\"; " VERSION_HELP, option,
+            text, name);
     if (status != WEFT_OK)
         return complain(EXIT_REFUSED, "%s", weft_status_text(status));
     bool empty = *text == '\0'; // nothing is so in every epoch

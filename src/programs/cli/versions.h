@@ -5,10 +5,11 @@
 //   0104f43f90012f02e401         the version vector in hex, as the HTTP API says it
 //   ...@EPOCH                    either of them, of another epoch than the first (48 hex digits)
 //   LABEL                        a name that was given to one (weft label)
+//   2026-11-25T10:00:00Z         all that had arrived at a node of the cluster by then (times.h)
 //
 // What is printed is what is taken. A version is refused when it is of another epoch than the
 // document, has operations that the document has not, or holds edits without what they build on.
-// May include: base/, weft/, jansson.
+// May include: base/, codec/, weft/, jansson.
 #ifndef WEFT_PROGRAMS_CLI_VERSIONS_H
 #define WEFT_PROGRAMS_CLI_VERSIONS_H
 
@@ -19,15 +20,18 @@
 #include <weft/doc.h>
 
 #include "base/bytes.h"
+#include "codec/times.h"
 
 #define VERSION_HELP                                                                               \
-    "VERSION is a label, or AGENT:NEXT,AGENT:NEXT... as weft dump and weft log --versions say, "   \
-    "or the hex digits that the HTTP API says, with @EPOCH behind it after a deletion."
+    "VERSION is a label, a time (2026-11-25T10:00:00Z), AGENT:NEXT,AGENT:NEXT... as weft dump "    \
+    "and "                                                                                         \
+    "weft log --versions say, or the hex digits of the HTTP API, with @EPOCH after a deletion."
 
 /// Appends the version vector that a word names. @param option As the user knows it, for messages.
 /// @param text NULL: the document as it is. @return EXIT_FINE, or another after saying why.
-int version_read(struct weft_buffer *out, const struct weft_doc *doc, const char *name,
-                 const char *option, const char *text);
+/// @param times When the operations arrived.
+int version_read(struct weft_buffer *out, const struct weft_doc *doc, const struct times *times,
+                 const char *name, const char *option, const char *text);
 
 /// Whether a word reads as a version that is no label, whatever the document.
 bool version_is_spelled(const char *text);
