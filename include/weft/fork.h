@@ -61,9 +61,11 @@ weft_doc_chain_at(uint8_t chain_out[32], struct weft_doc *doc, uint64_t agent, u
 #define WEFT_OVERLAP_ATOMS 16
 /// Appends the version without the last atoms of those who did more here: from there on another one
 /// is sent what it lacks, so that it sees whether that goes on with what it has.
-/// @param version Untrusted. @return WEFT_OK, WEFT_MALFORMED or WEFT_NO_MEMORY.
+/// @param own Without the last of this agent's in any case: whose number is there already may be
+/// another's edit; 0: nobody. @param version Untrusted. @return WEFT_OK, WEFT_MALFORMED or
+/// WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_overlap(struct weft_buffer *out,
-                                                         const struct weft_doc *doc,
+                                                         const struct weft_doc *doc, uint64_t own,
                                                          const uint8_t *version, size_t size);
 
 /// Who holds what stays of a branch that begins with atom `seq` of `agent`.

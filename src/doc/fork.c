@@ -143,6 +143,7 @@ enum weft_status weft_doc_check_delta(struct weft_id *at_out, const struct weft_
 
 struct overlap {
     const struct weft_doc *doc;
+    uint64_t own;
     struct weft_buffer *out;
     uint64_t count;
     enum weft_status status;
@@ -150,8 +151,10 @@ struct overlap {
 
 static uint64_t overlapped(const struct overlap *overlap, uint64_t agent, uint64_t next)
 {
-    if (weft_doc_next_seq(overlap->doc, agent) <= next)
+    uint64_t here = weft_doc_next_seq(overlap->doc, agent);
+    if (here <= next && agent != overlap->own)
         return next;
+    next = next < here ? next : here;
     return next > WEFT_OVERLAP_ATOMS ? next - WEFT_OVERLAP_ATOMS : 0;
 }
 
@@ -171,10 +174,10 @@ static bool put_overlapped(void *context, uint64_t agent, uint64_t next)
     return overlap->status == WEFT_OK;
 }
 
-enum weft_status weft_doc_overlap(struct weft_buffer *out, const struct weft_doc *doc,
+enum weft_status weft_doc_overlap(struct weft_buffer *out, const struct weft_doc *doc, uint64_t own,
                                   const uint8_t *version, size_t size)
 {
-    struct overlap overlap = {doc, out, 0, WEFT_OK};
+    struct overlap overlap = {doc, own, out, 0, WEFT_OK};
     size_t before = out->size;
     enum weft_status status = weft_version_visit(version, size, count_overlapped, &overlap);
     status = status ? status : version_put_count(out, overlap.count);

@@ -54,18 +54,35 @@ enum weft_status digests_of(struct node *node, struct span name, struct peer_dig
 // -------------------------------------------------------------------------------------------
 // sending
 
+/// The digest of a document that is quiet, if it is known without loading it.
+static bool digest_to_say(struct node *node, struct document *document,
+                          struct peer_digest *item_out)
+{
+    struct room *room = document->room;
+    struct archive_head head;
+    if (room && room->doc) {
+        return room_clean(room) && node->now_ms - room->changed_ms >= DIGEST_QUIET_MS &&
+               digest_of_room(room, item_out) == WEFT_OK;
+    }
+    if (room || archive_head(&head, &node->archive, document_name(document)) || !head.current ||
+        head.structure_size == 0) {
+        return false;
+    }
+    if (document->tail_count > 0 &&
+        document_numbers(document)[document->tail_count - 1] > head.through) {
+        return false;
+    }
+    *item_out = (struct peer_digest){document_name(document), head.epoch, head.digest};
+    return true;
+}
+
 void digests_put(struct node *node, struct pack_writer *writer)
 {
     struct peer_digest items[DIGESTS_PER_HEARTBEAT];
     uint32_t count = 0;
     for (uint32_t i = 0; i < DIGEST_RECENT_MAX && count < DIGESTS_PER_HEARTBEAT; i++) {
         struct recent *recent = &node->recent[node->recent_said++ % DIGEST_RECENT_MAX];
-        struct room *room = recent->document ? recent->document->room : NULL;
-        if (room && room->doc && room_clean(room) &&
-            node->now_ms - room->changed_ms >= DIGEST_QUIET_MS &&
-            digest_of_room(room, &items[count]) == WEFT_OK) {
-            count++;
-        }
+        count += recent->document && digest_to_say(node, recent->document, &items[count]);
     }
     pack_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {

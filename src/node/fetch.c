@@ -192,7 +192,10 @@ static enum weft_status ask_chains(struct node *node, struct fetch *fetch,
     struct room *room;
     enum weft_status status = room_open(node, name_of(fetch), &room);
     status = status ? status : chains_ask(node, fetch, room, question);
-    if (status == WEFT_OK) {
+    if (status == WEFT_NOT_FOUND) {
+        room_remember(node, room); // their histories agree: the other one lacks some, and is told
+    }
+    if (status == WEFT_OK || status == WEFT_NOT_FOUND) {
         room_settle(node, room);
     }
     return status;

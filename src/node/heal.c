@@ -145,6 +145,7 @@ static enum weft_status replace(struct node *node, struct room *room, struct wef
     room->number = node->next_room_number++;
     room->strikes = 0;
     room_changed(node, room);
+    room_remember(node, room); // no feed has what it is now; it may be evicted before it is quiet
     room_notice_epoch(node, room);
     return WEFT_OK;
 }

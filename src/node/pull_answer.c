@@ -138,7 +138,7 @@ static enum weft_status read_pieces(struct node *node, struct room *room,
     bool theirs = weft_epoch_compare(&asked->epoch, &room->head.epoch) == 0;
     node->scratch.size = 0;
     node->version.size = 0;
-    enum weft_status status = theirs ? weft_doc_overlap(&node->version, room->doc,
+    enum weft_status status = theirs ? weft_doc_overlap(&node->version, room->doc, 0,
                                                         asked->version.data, asked->version.size)
                                      : WEFT_OK;
     status = status ? status

@@ -280,6 +280,7 @@ bool rebuild_install(struct node *node, struct fetch *fetch, struct room *room)
     if (room_adopt(node, room, doc)) {
         return false;
     }
+    room_remember(node, room);
     room_changed(node, room);      // its digest is told, so that who has more is found
     room_notice_epoch(node, room); // whoever is still here joins anew
     return true;

@@ -350,8 +350,7 @@ void room_changed(struct node *node, struct room *room)
     measure(node, room);
 }
 
-/// Remembers that a document changed and then was quiet, for the digests of heartbeats.
-static void remember(struct node *node, struct room *room)
+void room_remember(struct node *node, struct room *room)
 {
     for (uint32_t i = 0; i < DIGEST_RECENT_MAX; i++) {
         if (node->recent[i].document == room->document) {
@@ -380,7 +379,7 @@ void room_tell_quiet(struct node *node)
             room->changed_ms = node->now_ms; // again after its commit
             continue;
         }
-        remember(node, room);
+        room_remember(node, room);
         struct frame *point = room->subscription_count ? room_point(node, room) : NULL;
         if (point) {
             room_push(node, room, frame_retain(point));

@@ -33,6 +33,8 @@ void room_finish_all(struct node *node);
 
 /// The document changed: its POINT is stale, and quiet begins anew.
 void room_changed(struct node *node, struct room *room);
+/// Remembers that a document changed, for the digests of heartbeats once it is quiet.
+void room_remember(struct node *node, struct room *room);
 /// Rooms that were quiet for a while: tells their subscribers where they stand.
 void room_tell_quiet(struct node *node);
 

@@ -339,7 +339,7 @@ static void check_marker(const struct ledger *ledger, const struct final_documen
     if (!marker->delete_issued && seen[index] == 0 && ledger_binds(ledger, &marker->insert)) {
         if (ledger->forked[final->document]) {
             // A delete may have met the other branch's element of the same number.
-            if (kept[index] == 0 && !is_held(final, index))
+            if (kept[index] == 0 && !marker->met && !is_held(final, index))
                 fail_marker(ledger, index, "was acked, and is neither there nor in a copy",
                             &marker->insert);
         } else if (current)

@@ -48,6 +48,7 @@ struct marker {
     bool epoch_known;
     struct weft_epoch epoch; // in which it was inserted
     bool delete_issued;      // someone deleted it: it may be gone
+    bool met;                // in a forked document a delete of another branch's element hid it
     bool loose;              // a blind PUT named it: it may come back or come twice
     struct evidence insert;
     struct evidence delete;

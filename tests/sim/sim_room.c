@@ -51,6 +51,10 @@ static void observe(void *context, uint64_t index, uint64_t deleted, const uint8
         marker_list_finish(&new);
         return;
     }
+    for (uint64_t i = 0; i < deleted; i++) {
+        struct marker *marker = &ledger->markers[mirror->items[index + i]];
+        marker->met |= ledger->forked[room->document] && !marker->delete_issued;
+    }
     if (room->shown_us != 0) {
         for (uint64_t i = 0; i < deleted; i++)
             ledger_note_shown(ledger, &ledger->markers[mirror->items[index + i]].delete,
@@ -267,7 +271,9 @@ static void push(struct sim_room *room)
     struct weft_buffer from;
     weft_buffer_init(&piece, NULL);
     weft_buffer_init(&from, NULL);
-    must(room, weft_doc_overlap(&from, room->doc, room->node_version.data, room->node_version.size),
+    must(room,
+         weft_doc_overlap(&from, room->doc, room->agent, room->node_version.data,
+                          room->node_version.size),
          "weft_doc_overlap");
     must(room, weft_delta_reader_create(&reader, room->doc, from.data, from.size),
          "weft_delta_reader_create");
@@ -672,6 +678,7 @@ static void on_error(struct sim_room *room, const struct wire_message *message)
     }
     switch (message->code) {
     case WIRE_AGENT_CONFLICT:
+    case WIRE_INVALID_EDIT: // what its edit names is another thing in the node's branch
         if (!is_forked(room))
             world_fail(world, "client %u document %u was told of a fork, and there is none",
                        room->client->index, room->document);

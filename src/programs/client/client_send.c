@@ -156,7 +156,8 @@ void client_send_lacking(struct client *client, struct span version)
     client->piece.size = 0;
     client->flush_all = false;
     client->base.size = 0;
-    if (weft_doc_overlap(&client->base, client->doc, version.data, version.size) != WEFT_OK ||
+    if (weft_doc_overlap(&client->base, client->doc, client->options.agent, version.data,
+                         version.size) != WEFT_OK ||
         weft_delta_reader_create(&client->reader, client->doc, client->base.data,
                                  client->base.size) != WEFT_OK)
         client_lose(client, "sent a version that is none, or memory is short");
