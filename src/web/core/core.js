@@ -48,7 +48,7 @@ function side(value) {
 export class Core {
   // From an instance of one of the modules, which import nothing.
   constructor(instance) {
-    this.exports = instance.exports;
+    this.exports = { ...instance.exports }; // a plain object is the quicker one to look into
     this.answer = this.exports.answer();
     this.scratch = this.allocate(SCRATCH_SIZE);
     this.memory = null;
@@ -107,6 +107,17 @@ export class Core {
     return this.memory;
   }
 
+  // Where a byte string lies for one call; put down with lay().
+  lift(bytes) {
+    const at = bytes.length <= SCRATCH_SIZE ? this.scratch : this.allocate(bytes.length);
+    this.view().bytes.set(bytes, at);
+    return at;
+  }
+
+  lay(at) {
+    if (at !== this.scratch) this.exports.resize(at, 0);
+  }
+
   // Calls with byte strings, one after the other in memory, as offsets and lengths.
   with(strings, call) {
     const lengths = strings.map((bytes) => bytes.length);
@@ -118,7 +129,7 @@ export class Core {
       const offsets = strings.map((string) => (bytes.set(string, end), (end += string.length) - string.length));
       return call(offsets, lengths);
     } finally {
-      if (at !== this.scratch) this.exports.resize(at, 0);
+      this.lay(at);
     }
   }
 
@@ -137,6 +148,11 @@ export class Core {
 
   number(index) {
     return this.view().data.getBigUint64(this.answer + 40 + 8 * index, true);
+  }
+
+  // A number that is known to fit 32 bits.
+  count(index) {
+    return this.view().data.getUint32(this.answer + 40 + 8 * index, true);
   }
 
   span(index) {
@@ -160,14 +176,25 @@ export class Core {
 
   // What changed in the text, in order; null when there was no memory to tell: read it anew.
   patches() {
-    const lost = this.view().data.getUint32(this.answer + 32, true) !== 0;
-    const bytes = this.part(3), data = new DataView(bytes.buffer), patches = [];
-    for (let at = 0; at + 12 <= bytes.length && !lost;) {
-      const [index, deleted, size] = [0, 4, 8].map((offset) => data.getUint32(at + offset, true));
-      patches.push({ index, deleted, text: decoder.decode(bytes.subarray(at + 12, at + 12 + size)) });
+    const { data } = this.view(), patches = [];
+    if (data.getUint32(this.answer + 32, true) !== 0) return null;
+    const end = data.getUint32(this.answer + 28, true), start = data.getUint32(this.answer + 24, true);
+    for (let at = start; at < start + end;) {
+      const size = data.getUint32(at + 8, true);
+      patches.push({
+        index: data.getUint32(at, true), deleted: data.getUint32(at + 4, true), text: this.string(at + 12, size),
+      });
       at += 12 + size + (-size & 3);
     }
-    return lost ? null : patches;
+    if (end > FORGET_SIZE) this.exports.forget();
+    return patches;
+  }
+
+  // UTF-8 in memory as a string; of a key, without the decoder, which is slow to start.
+  string(at, size) {
+    const { bytes } = this.view();
+    if (size <= 1) return size === 0 ? "" : String.fromCharCode(bytes[at]);
+    return decoder.decode(bytes.subarray(at, at + size));
   }
 }
 
@@ -189,10 +216,12 @@ export class Document {
 
   insert(index, text) {
     const unit = text.length === 1 ? text.charCodeAt(0) : 0xd800;
-    check((unit & 0xf800) !== 0xd800
-      ? this.exports.doc_insert_key(this.handle, position(index), unit)
-      : this.core.withText(text, (at, size) =>
-        this.exports.doc_insert(this.handle, position(index), at, size)), "insert");
+    if ((unit & 0xf800) !== 0xd800) check(this.exports.doc_insert_key(this.handle, position(index), unit), "insert");
+    else this.insertText(position(index), text);
+  }
+
+  insertText(index, text) {
+    check(this.core.withText(text, (at, size) => this.exports.doc_insert(this.handle, index, at, size)), "insert");
   }
 
   delete(index, length) {
@@ -220,12 +249,16 @@ export class Document {
   }
 
   // { atoms, duplicate, parked, missing, invalid, reason, patches }. strict: what lacks its causes is not kept aside.
-  apply(delta, { strict = false } = {}) {
-    check(this.core.with([delta], (at, lengths) =>
-      this.exports.doc_apply(this.handle, strict ? 1 : 0, at[0], lengths[0])), "apply");
-    const [atoms, duplicate, parked, missing, invalid, reason] =
-      Array.from({ length: 6 }, (_, index) => Number(this.core.number(index)));
-    return { atoms, duplicate, parked, missing, invalid, reason: STATUS[reason], patches: this.core.patches() };
+  // patches: whether they are wanted; to find them takes as long again.
+  apply(delta, { strict = false, patches = true } = {}) {
+    const { core } = this, at = core.lift(delta);
+    const status = this.exports.doc_apply(this.handle, (strict ? 1 : 0) | (patches ? 2 : 0), at, delta.length);
+    core.lay(at);
+    check(status, "apply");
+    return {
+      atoms: core.count(0), duplicate: core.count(1), parked: core.count(2), missing: core.count(3),
+      invalid: core.count(4), reason: STATUS[core.count(5)], patches: patches ? core.patches() : [],
+    };
   }
 
   version() {
@@ -372,7 +405,9 @@ export class Document {
   }
 
   withVersion(name, version) {
-    check(this.core.with([version], (at, lengths) => this.exports[name](this.handle, at[0], lengths[0])), name);
+    const at = this.core.lift(version), status = this.exports[name](this.handle, at, version.length);
+    this.core.lay(at);
+    check(status, name);
   }
 
   records(size, read) {

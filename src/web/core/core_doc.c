@@ -5,6 +5,11 @@
 
 #include "web/core/core.h"
 
+enum {
+    APPLY_STRICT = 1, // what lacks its causes is not kept aside
+    APPLY_PATCHES = 2,
+};
+
 /// @param epoch CORE_EPOCH_SIZE bytes, as on the wire, or NULL for the first. Answers the handle.
 enum weft_status CORE_EXPORT(doc_create)(const uint8_t *name, size_t name_size,
                                          const uint8_t *epoch);
@@ -108,16 +113,18 @@ enum weft_status doc_cursor_index(const struct weft_doc *doc, uint64_t agent, ui
 
 // ----------------------------------------------------------------------------------- replication
 
-/// Answers patches, and the numbers atoms applied, runs duplicate, parked, missing and invalid, the
-/// reason, agent and seq of the first invalid atom. @param strict 0 parks what lacks its causes.
-enum weft_status CORE_EXPORT(doc_apply)(struct weft_doc *doc, uint32_t strict, const uint8_t *delta,
+/// Answers patches, if asked for, and the numbers atoms applied, runs duplicate, parked, missing
+/// and invalid, the reason, agent and seq of the first invalid atom. @param mode Of APPLY_*.
+enum weft_status CORE_EXPORT(doc_apply)(struct weft_doc *doc, uint32_t mode, const uint8_t *delta,
                                         size_t size);
-enum weft_status doc_apply(struct weft_doc *doc, uint32_t strict, const uint8_t *delta, size_t size)
+enum weft_status doc_apply(struct weft_doc *doc, uint32_t mode, const uint8_t *delta, size_t size)
 {
     struct weft_apply_result result = {0};
-    core_patches_begin(doc);
+    if ((mode & APPLY_PATCHES) != 0)
+        core_patches_begin(doc);
     enum weft_status status = weft_doc_apply(
-        &result, doc, strict != 0 ? WEFT_APPLY_STRICT : WEFT_APPLY_PARK, delta, size);
+        &result, doc, (mode & APPLY_STRICT) != 0 ? WEFT_APPLY_STRICT : WEFT_APPLY_PARK, delta,
+        size);
     const uint64_t numbers[CORE_NUMBERS] = {
         result.atoms_applied, result.runs_duplicate,   result.runs_parked,   result.runs_missing,
         result.runs_invalid,  (uint64_t)result.reason, result.invalid.agent, result.invalid.seq};
