@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Measures one library on one trace, in a process of its own: measure.mjs PEER TRACE SECONDS. Prints a JSON object a
-// line as soon as a task is done, so that what came before is there when a later task takes too long.
+// line as soon as a task is done, so that what came before is there when a later task takes too long. Memory is
+// measured in a process that has done nothing else: measure.mjs PEER TRACE SECONDS BYTES.
 //
 //   local     every edit of a trace of one author as a transaction of its own, in an empty document
 //   encode    the whole document, with its history where the library keeps it, as bytes
@@ -9,13 +10,19 @@
 //   update    every transaction's update, as bytes, applied one after another to an empty document
 //
 // Each is repeated for so many seconds, once at least. After each the text must be the trace's.
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import v8 from "node:v8";
 
 import { read, replay } from "./trace.mjs";
 
 const COPIES = 8; // documents that memory is measured on
 const REPETITIONS_MAX = 100;
-const [name, file, seconds] = process.argv.slice(2);
+const [name, file, seconds, kept] = process.argv.slice(2);
 
 // The memories of all modules: they are not part of the heap.
 const memories = new Set();
@@ -32,16 +39,46 @@ WebAssembly.instantiate = async (...given) => {
 };
 
 const { default: peer } = await import(`./peers/${name}.mjs`);
+if (kept) {
+  measure_memory(v8.deserialize(fs.readFileSync(kept)));
+  process.exit(0);
+}
 const trace = read(file);
 trace.clamp = trace.name === "git-makefile"; // see its README
 
-const tell = (task, figures) => console.log(JSON.stringify({ task, ...figures }));
+function tell(task, figures) {
+  console.log(JSON.stringify({ task, ...figures }));
+}
 
 function bytes_used() {
   globalThis.gc();
   globalThis.gc();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers + [...memories].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+}
+
+// Of documents that are loaded from the bytes and were read once, all but the first.
+function measure_memory(bytes) {
+  const open = () => {
+    const opened = peer.open(bytes);
+    peer.text(opened);
+    return opened;
+  };
+  const held = [open()], before = bytes_used();
+  for (let i = 0; i < COPIES; i++) held.push(open());
+  tell("memory", { bytes: Math.round((bytes_used() - before) / COPIES), documents: held.length });
+}
+
+// The same in another process, which prints it.
+function measure_memory_apart(bytes) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "weft-compare-")), saved = path.join(folder, "bytes");
+  try {
+    fs.writeFileSync(saved, v8.serialize(bytes));
+    const program = fileURLToPath(import.meta.url);
+    execFileSync(process.execPath, ["--expose-gc", program, name, file, seconds, saved], { stdio: "inherit" });
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
 }
 
 // Milliseconds of the processor since then, of all threads of the process.
@@ -80,6 +117,7 @@ function build(message) {
   return doc;
 }
 
+const is_snapshot = name.endsWith("_snapshot"); // of a library that is measured by itself too
 tell("about", { code: peer.code, notes: peer.notes });
 let doc;
 if (trace.sequential) {
@@ -89,7 +127,7 @@ if (trace.sequential) {
     for (const edit of edits) peer.edit(made, edit);
     return made;
   };
-  tell("local", repeat(local, right_and_free));
+  if (!is_snapshot) tell("local", repeat(local, right_and_free));
   doc = local();
 } else {
   doc = build(() => {});
@@ -108,13 +146,9 @@ tell("load", repeat(() => {
   return opened;
 }, right_and_free));
 
-right_and_free(peer.open(bytes));
-const held = [peer.open(bytes)], before = bytes_used();
-for (let i = 0; i < COPIES; i++) held.push(peer.open(bytes));
-tell("memory", { bytes: Math.round((bytes_used() - before) / COPIES) });
-held.splice(0).forEach(peer.free);
+measure_memory_apart(bytes);
 
-if (!name.endsWith("_snapshot")) {
+if (!is_snapshot) {
   const updates = [];
   peer.free(build((_, update) => updates.push(update)));
   const size = updates.reduce((sum, update) => sum + (update?.length ?? 0), 0);
