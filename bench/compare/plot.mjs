@@ -29,5 +29,7 @@ export function draw(results) {
     ],
   });
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  return `<!-- SPDX-License-Identifier: MIT; by ./dev bench compare -->\n${svg.outerHTML}\n`;
+  // An element a line, so that two results can be compared.
+  const lines = svg.outerHTML.replaceAll("><", ">\n<").replaceAll(/ (?=viewBox|font-f)/g, "\n ");
+  return `<!-- SPDX-License-Identifier: MIT; by ./dev bench compare -->\n${lines}\n`;
 }
