@@ -243,7 +243,8 @@ WEFT_API WEFT_MUST_USE enum weft_status
 weft_delta_reader_create(struct weft_delta_reader **reader_out, const struct weft_doc *doc,
                          const uint8_t *version, size_t size);
 /// Appends the next delta of at most `size_max` (at least 32 KiB, the largest atomic run being 16
-/// KiB) bytes; appends nothing at the end. @return WEFT_OK or WEFT_NO_MEMORY.
+/// KiB) bytes; appends nothing at the end. A run of a kind that this build does not know cannot be
+/// cut: one that is larger comes alone. @return WEFT_OK or WEFT_NO_MEMORY.
 WEFT_API WEFT_MUST_USE enum weft_status
 weft_delta_reader_next(struct weft_buffer *out, struct weft_delta_reader *reader, size_t size_max);
 /// Gives back what a reader holds. Takes NULL.

@@ -108,4 +108,40 @@ def peers_see_the_same():
             raise Failed(f"digests on disk: {digests}")
 
 
-run(same_live_and_stopped, same_after_a_crash, backups, peers_see_the_same)
+# The golden delta of "a", an operation of kind 9 with three bytes, one that does nothing, and "b".
+KINDS = bytes.fromhex("00000101000000000000000405030105a008092420020300006100ff1062")
+
+
+def unknown_kinds():
+    """operations of a kind that nodes do not know are acked, passed on, kept and shown as they are"""
+    with Cluster(2) as cluster:
+        cluster.start()
+        writer = Editor("later").connect(cluster[0].address)
+        writer.replica.apply(KINDS)
+        writer.send_lacking(b"\0")
+        writer.insert(1, "-")
+        writer.wait_acked()
+        writer.disconnect()
+        cluster.wait_equal("later", holds=lambda text: text == "a-b")
+        shown = {weft("dump", node.url, "later", "--runs", "-o", "ndjson").stdout for node in cluster}
+        if len(shown) != 1 or b'"kind-9"' not in next(iter(shown)):
+            raise Failed(f"dump: {shown}")
+        reader = Editor("later").connect(cluster[1].address)
+        reader.wait(lambda: reader.replica.text() == "a-b", 10, "the document")
+        if reader.replica.digest() != writer.replica.digest():
+            raise Failed("a client that joined has another digest")
+        reader.disconnect()
+        for node in cluster: # from the journal, then, ended well, from a snapshot
+            node.kill()
+            if weft("dump", node.data, "later", "--runs", "-o", "ndjson").stdout not in shown:
+                raise Failed(f"{node.name}: the directory of a killed node holds something else")
+        cluster.start()
+        cluster.verify()
+        for node in cluster:
+            node.stop()
+            weft("check", node.data)
+            if weft("dump", node.data, "later", "--runs", "-o", "ndjson").stdout not in shown:
+                raise Failed(f"{node.name}: the directory of an ended node holds something else")
+
+
+run(same_live_and_stopped, same_after_a_crash, backups, peers_see_the_same, unknown_kinds)

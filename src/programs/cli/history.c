@@ -332,7 +332,8 @@ bool history_difference(struct history_atom *a_out, struct history_atom *b_out,
 
 const char *history_kind(uint8_t kind)
 {
-    static const char *const names[] = {"insert", "delete", "undelete", "mark",
-                                        "nop",    "label",  "author"};
+    static const char *const names[] = {
+        "insert", "delete", "undelete", "mark",    "nop",     "label",   "author",  "kind-7",
+        "kind-8", "kind-9", "kind-10",  "kind-11", "kind-12", "kind-13", "kind-14", "kind-15"};
     return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
 }
