@@ -10,6 +10,8 @@
 enum {
     ROW_SIZE_MAX = 1 + 7 * VARINT_SIZE_MAX, // but for its payload
     SLOT_SIZE_MAX = 2 * VARINT_SIZE_MAX,
+    ROW_SIZE_LIKELY = 5,
+    SLOT_SIZE_LIKELY = 4,
     ROWS_NEAR = 8,   // to be looked at one by one
     SPARSE_MAX = 24, // a place of the index holds 2^24 atoms at most
 };
@@ -258,9 +260,26 @@ static enum weft_status put_structure(struct encoder *encoder, struct weft_buffe
     return status;
 }
 
+// What is likely enough for all, so that little is moved when it turns out to be too little.
+static enum weft_status reserve(struct encoder *encoder)
+{
+    const struct rga *rga = encoder->rga;
+    size_t visible = rga->tree.total.units[WEFT_UTF8];
+    enum weft_status status = weft_buffer_reserve(encoder->text, visible);
+    if (status == WEFT_OK)
+        status = weft_buffer_reserve(encoder->tombs, rga->text.bytes - visible);
+    if (status == WEFT_OK)
+        status = weft_buffer_reserve(&encoder->rows, ROW_SIZE_LIKELY * (size_t)rga->log.ops.count);
+    if (status == WEFT_OK)
+        status = weft_buffer_reserve(&encoder->slots, SLOT_SIZE_LIKELY * (size_t)rga->tree.slots);
+    return status;
+}
+
 static enum weft_status encode(struct encoder *encoder, struct weft_buffer *structure)
 {
-    enum weft_status status = WEFT_OK;
+    enum weft_status status = reserve(encoder);
+    if (status != WEFT_OK)
+        return status;
     if (agent_count(encoder) > 0) {
         number_agents(encoder);
         if (!index_rows(encoder))

@@ -64,9 +64,17 @@ static inline void copy_text(uint8_t *to, const uint8_t *from, size_t size)
         memcpy(&tail, from + size - 8, 8);
         memcpy(to, &head, 8);
         memcpy(to + size - 8, &tail, 8);
-    } else {
-        for (size_t i = 0; i < size; i++)
-            to[i] = from[i];
+    } else if (size >= 4) {
+        uint32_t head;
+        uint32_t tail;
+        memcpy(&head, from, 4);
+        memcpy(&tail, from + size - 4, 4);
+        memcpy(to, &head, 4);
+        memcpy(to + size - 4, &tail, 4);
+    } else { // 1 to 3
+        to[0] = from[0];
+        to[size / 2] = from[size / 2];
+        to[size - 1] = from[size - 1];
     }
 }
 

@@ -1,30 +1,58 @@
 // SPDX-License-Identifier: MIT
 // A document: reading its text, and between positions and ids.
+#include <string.h>
+
 #include <weft/cursor.h>
 
 #include "doc/doc_impl.h"
+
+enum {
+    WIDE_COPY = 16, // bytes that are copied at once, however few are wanted
+    CACHE_LINE = 64,
+};
 
 uint64_t weft_doc_length(const struct weft_doc *doc, enum weft_unit unit)
 {
     return doc_rga(doc)->tree.total.units[unit];
 }
 
+// Appends elements [iv, iv + length), which lie in one page. There is room for them, and for
+// WIDE_COPY bytes more.
+static inline void append_text(struct weft_buffer *out, const struct text *text, uint32_t iv,
+                               uint32_t length)
+{
+    const struct text_page *page = text_page(text, iv);
+    uint32_t first = iv & (TEXT_PAGE_ELEMENTS - 1);
+    uint8_t *to = out->data + out->size;
+    if (text_page_is_ascii(page) && length <= WIDE_COPY && first + WIDE_COPY <= page->capacity) {
+        memcpy(to, page->data + first, WIDE_COPY); // what is too much is overwritten
+        out->size += length;
+        return;
+    }
+    struct span view = text_view(text, iv, length);
+    memcpy(to, view.data, view.size);
+    out->size += view.size;
+}
+
 enum weft_status weft_doc_text(struct weft_buffer *out, const struct weft_doc *doc)
 {
     const struct rga *rga = doc_rga(doc);
     const struct tree *tree = &rga->tree;
-    enum weft_status status = weft_buffer_reserve(out, tree->total.units[WEFT_UTF8]);
+    enum weft_status status =
+        weft_buffer_reserve(out, (size_t)tree->total.units[WEFT_UTF8] + WIDE_COPY);
     if (status != WEFT_OK)
         return status;
-    for (uint32_t i = tree->first; i != TREE_NONE; i = tree_leaf(tree, i)->next) {
+    for (uint32_t i = tree->first; i != TREE_NONE;) {
         const struct tree_leaf *leaf = tree_leaf(tree, i);
+        i = leaf->next;
+        if (i != TREE_NONE) { // is anywhere in memory
+            const uint8_t *next = (const uint8_t *)tree_leaf(tree, i);
+            for (size_t offset = 0; offset < sizeof *leaf; offset += CACHE_LINE)
+                __builtin_prefetch(next + offset);
+        }
         for (uint32_t slot = 0; slot < leaf->count; slot++) {
-            if (!leaf_visible(leaf, slot))
-                continue;
-            struct span text = text_view(&rga->text, leaf->iv[slot], leaf->len[slot]);
-            status = weft_buffer_append(out, text.data, text.size);
-            if (status != WEFT_OK)
-                return status; // not for want of memory, which was reserved
+            if (leaf_visible(leaf, slot))
+                append_text(out, &rga->text, leaf->iv[slot], leaf->len[slot]);
         }
     }
     return WEFT_OK;
