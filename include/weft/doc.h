@@ -182,6 +182,9 @@ struct weft_apply_result {
 enum weft_apply_mode {
     WEFT_APPLY_PARK,   // keep runs whose causes are missing aside, within the document's limits
     WEFT_APPLY_STRICT, // leave such runs out and count them in runs_missing
+    WEFT_APPLY_DOUBT,  // as strict, and what cannot be checked here counts as invalid, with reason
+                       // WEFT_COLLECTED: inserts whose text was collected, and undeletes of text
+                       // that was collected here. For those who could say anything: clients
 };
 
 /// Applies a delta of any replica. Deltas twice, or in any order, give the same document.
@@ -305,7 +308,8 @@ struct weft_doc_stats {
     uint64_t spans;      // pieces of the sequence
     uint64_t agents;
     uint64_t parked_runs;
-    size_t memory; // bytes allocated by this document
+    uint64_t collected; // elements whose text is not here
+    size_t memory;      // bytes allocated by this document
 };
 /// What a document is made of, in numbers. Cost: O(1).
 WEFT_API struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc);
@@ -320,6 +324,7 @@ enum weft_run_kind {
     WEFT_RUN_LABEL = 5,    // names a version (weft/labels.h)
     WEFT_RUN_AUTHOR = 6,   // says who an agent is (likewise)
     // 7..15: unknown to this build; kept and forwarded untouched
+    WEFT_RUN_COLLECTED = 16, // on its way only: an insert, some of whose text was collected
 };
 
 /// A run of operations as it stands in the log.
@@ -332,11 +337,13 @@ struct weft_run {
     uint64_t seq;          // of the first atom; the rest follow by one
     uint64_t lamport;      // likewise
     struct weft_id target; // insert: parent of the first element; delete and undelete: first target
-    const uint8_t *text;   // insert: UTF-8; kinds 3 to 15: payload; borrowed until the next change
+    const uint8_t *text;   // insert: UTF-8; kinds 3 to 15: payload; borrowed until the next change.
+                           // On its way also, of an undelete: the characters that its atoms name
     size_t text_size;
 };
 
 /// Visits the log in this replica's arrival order, which is causal, until `visit` returns false.
+/// Inserts whose text was collected have a text of NULL; a run is cut where that begins or ends.
 WEFT_API void weft_doc_visit_runs(const struct weft_doc *doc,
                                   bool (*visit)(void *context, const struct weft_run *run),
                                   void *context);
@@ -371,7 +378,7 @@ struct weft_span {
     struct weft_id id; // of its first element
     uint64_t length;   // elements
     bool visible;
-    const uint8_t *text; // borrowed until the next change
+    const uint8_t *text; // borrowed until the next change; NULL: it was collected
     size_t text_size;
 };
 

@@ -81,7 +81,9 @@ struct weft_rebuilt {
 
 /// The document without what the cuts take out. Cuts of what hangs on that are added to the set.
 /// @param doc_out Owned by the caller; NULL when all is within the cuts: the document may stay.
-/// @return WEFT_OK, WEFT_LIMIT or WEFT_NO_MEMORY. Cost: as of applying all of its history.
+/// @return WEFT_OK, WEFT_LIMIT, WEFT_NO_MEMORY, or WEFT_COLLECTED when text past a cut, or among
+/// the last 1,023 atoms before one, was collected here: whoever has it can. Cost: as of applying
+/// all of its history.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_rebuild(struct weft_doc **doc_out,
                                                          struct weft_rebuilt *rebuilt_out,
                                                          struct weft_buffer *cuts,

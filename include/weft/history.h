@@ -12,8 +12,8 @@
 // Cost, where nothing else is said: O(n + r) for n spans and r runs of the document, and a search
 // for each run that deletes; 1 bit for each element and 4 bytes for each agent, for the call.
 //
-// Text that was collected is said to be gone, never guessed: WEFT_COLLECTED, or a span whose text
-// is NULL. This build collects nothing; documents of later ones can hold such elements.
+// Text that was collected (weft_doc_collect, here or where a document came from) is said to be
+// gone, never guessed: WEFT_COLLECTED, or a span whose text is NULL.
 #ifndef WEFT_HISTORY_H
 #define WEFT_HISTORY_H
 
@@ -102,6 +102,35 @@ weft_doc_visit_blame_at(const struct weft_doc *doc, const uint8_t *version, size
 /// or WEFT_NO_MEMORY. Cost: as above, and O(log n) for each piece that changes.
 WEFT_API WEFT_MUST_USE enum weft_status weft_doc_restore(struct weft_doc *doc,
                                                          const uint8_t *version, size_t size);
+
+/// What weft_doc_collect() dropped.
+struct weft_collected {
+    uint64_t elements;
+    uint64_t bytes; // of their text
+};
+
+/// Drops the text of what was deleted by a version, so that it takes no more memory, nor room in
+/// snapshots and deltas. Elements, ids, order, digest and whatever is still to be merged stay as
+/// they are: replicas may collect or not, each what it likes, and how long deleted text is kept is
+/// the caller's policy. What needs the text afterwards is told that it was collected: the text at a
+/// version that shows it, going back there, undoing its deletion. It comes back when someone who
+/// has it undoes that.
+///
+/// Left are texts that were undeleted ever, those of agents of the reserved class, the last up to
+/// 127 atoms of each agent, and what is less than the hash that would take its place (64 bytes of
+/// 1,024 atoms).
+/// @param version Untrusted; that of weft_doc_version() means all. @return WEFT_OK; with the
+/// document as it was: WEFT_MALFORMED, WEFT_BEHIND or WEFT_NO_MEMORY. Cost: O(n + r + elements).
+WEFT_API WEFT_MUST_USE enum weft_status weft_doc_collect(struct weft_collected *collected_out,
+                                                         struct weft_doc *doc,
+                                                         const uint8_t *version, size_t size);
+
+/// Counts elements that are not deleted and whose text is not here. A delta of someone who has
+/// collected can have the element in it and its delete not yet, so this is 0 again when all that
+/// that one knows is here; until then the digest is nobody else's, and such elements are not shown.
+/// @return WEFT_OK or WEFT_NO_MEMORY. Cost: O(1) as long as there are none, else O(r + elements).
+WEFT_API WEFT_MUST_USE enum weft_status weft_doc_lacking(uint64_t *count_out,
+                                                         const struct weft_doc *doc);
 
 #ifdef __cplusplus
 }

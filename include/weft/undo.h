@@ -44,7 +44,8 @@ WEFT_API WEFT_MUST_USE enum weft_status weft_undo_note(struct weft_undo *undo,
 /// Undoes the last step that still shows, as the agent's edit. Sets the document's agent.
 /// @param delta_out Gets what was done appended; weft_doc_delta_own() tells it as well.
 /// @return WEFT_OK; WEFT_NOT_FOUND when there is nothing to undo; WEFT_LIMIT; WEFT_NO_MEMORY: with
-/// the document as it was, or, when only the delta found no room, undone.
+/// the document as it was, or, when only the delta found no room, undone; WEFT_COLLECTED when text
+/// that would come back was collected: the document is as it was, and the step is forgotten.
 WEFT_API WEFT_MUST_USE enum weft_status
 weft_undo_undo(struct weft_buffer *delta_out, struct weft_undo *undo, struct weft_doc *doc);
 /// Does again what was undone last. @return as weft_undo_undo().

@@ -31,6 +31,15 @@ static inline void bits_set(uint64_t *words, uint32_t first, uint32_t end)
     }
 }
 
+/// Clears bits [first, end).
+static inline void bits_clear(uint64_t *words, uint32_t first, uint32_t end)
+{
+    while (first < end) {
+        uint64_t *word = &words[first / 64];
+        *word &= ~bits_take(&first, end);
+    }
+}
+
 /// Whether the bits [first, end) are all `value`.
 static inline bool bits_are(const uint64_t *words, uint32_t first, uint32_t end, bool value)
 {

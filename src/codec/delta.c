@@ -131,6 +131,8 @@ static bool take_fields(struct delta_reader *reader, struct weft_run *run, uint6
     if ((bits & ROW_ROOT) != 0 &&
         (run->kind != WEFT_RUN_INSERT || (bits & (ROW_FLAG | ROW_TARGET_AGENT)) != 0))
         return false;
+    if ((bits & ROW_GAPS) != 0 && (run->kind != WEFT_RUN_INSERT || reader->text_apart))
+        return false;
     if ((bits & ROW_AGENT) != 0 && !take_agent(reader, input, &reader->agent))
         return false;
     if (reader->agent >= reader->agent_count)
@@ -173,17 +175,43 @@ static bool take_target(struct delta_reader *reader, struct weft_run *run, uint6
     return true;
 }
 
+// Text with gaps, each of which must be in a part whose hash was told: so no gap is longer than the
+// bytes that it has cost would make it.
+static bool take_gaps(struct delta_agent *state, struct span *input, struct weft_run *run)
+{
+    struct gaps_reader gaps = gaps_reader_make(*input, run->seq, run->length);
+    struct gaps_token token;
+    while (gaps.seq < gaps.end) {
+        uint64_t first = gaps.seq;
+        if (!gaps_take(&gaps, run->length, &token))
+            return false;
+        if (token.kind == GAPS_SUM) {
+            state->part_first = token.first;
+            state->part_end = token.part_end;
+            state->part_hash = token.hash;
+        } else if (token.kind == GAPS_GONE &&
+                   (first < state->part_first || gaps.seq > state->part_end)) {
+            return false;
+        }
+    }
+    run->kind = WEFT_RUN_COLLECTED;
+    run->text = input->data;
+    run->text_size = (size_t)(gaps.rest.data - input->data);
+    *input = gaps.rest;
+    return true;
+}
+
 static bool take_text(struct delta_reader *reader, struct weft_run *run, uint64_t payload_size)
 {
     struct span *input = column(reader, &reader->text);
     run->text = NULL;
     run->text_size = 0;
-    bool insert = run->kind == WEFT_RUN_INSERT;
-    if (insert ? reader->text_apart : op_kind_names(run->kind))
+    bool characters = run->kind == WEFT_RUN_INSERT || run->kind == WEFT_RUN_UNDELETE;
+    if (characters ? reader->text_apart : op_kind_names(run->kind))
         return true;
     struct span text;
     uint64_t size = payload_size;
-    if (insert) {
+    if (characters) {
         // Characters are counted before anything is believed about the length.
         size = 0;
         if (reader->ascii) {
@@ -222,16 +250,42 @@ enum weft_status delta_reader_next(struct delta_reader *reader, struct weft_run 
         run.lamport >= DELTA_SEQ_MAX)
         return WEFT_MALFORMED;
     run.length = (uint32_t)length;
-    if (!take_target(reader, &run, bits, target_agent) || !take_text(reader, &run, payload_size))
+    if (!take_target(reader, &run, bits, target_agent))
         return WEFT_MALFORMED;
     struct delta_agent *state = &reader->states[reader->agent];
+    bool insert = run.kind == WEFT_RUN_INSERT;
+    if (gaps_are_read)
+        reader->before = *state;
+    else if ((bits & ROW_GAPS) != 0)
+        return WEFT_UNSUPPORTED;
+    if ((bits & ROW_GAPS) != 0 ? !take_gaps(state, column(reader, &reader->text), &run)
+                               : !take_text(reader, &run, payload_size))
+        return WEFT_MALFORMED;
     state->next = run.seq + length;
-    if (run.kind == WEFT_RUN_INSERT)
+    if (insert)
         state->touched = run.seq + length - 1;
     reader->lamport = run.lamport + length;
     reader->rows--;
     *run_out = run;
     return WEFT_OK;
+}
+
+enum weft_status delta_reader_detach(const struct delta_reader *reader, struct weft_run *run,
+                                     struct weft_buffer *text)
+{
+    const struct delta_agent *before = &reader->before;
+    uint8_t sum[GAPS_SUM_SIZE_MAX];
+    size_t size = 0;
+    if (before->part_end > run->seq && before->part_first < run->seq + run->length)
+        size = gaps_put_sum(sum, before->part_first,
+                            before->part_end - before->part_first == SUMS_CHUNK_ATOMS,
+                            before->part_hash);
+    enum weft_status status = weft_buffer_append(text, sum, size);
+    if (status == WEFT_OK)
+        status = weft_buffer_append(text, run->text, run->text_size);
+    run->text = text->data;
+    run->text_size = text->size;
+    return status;
 }
 
 // The text of a single run, up to the end of the delta.
@@ -292,6 +346,39 @@ bool delta_read_single(struct weft_run *run_out, struct span bytes)
     return true;
 }
 
+// What a run of kind WEFT_RUN_COLLECTED holds.
+static void count_gaps(struct delta_totals *totals, const struct weft_run *run)
+{
+    struct span text = {run->text, run->text_size};
+    struct gaps_totals gaps = gaps_count(gaps_reader_make(text, run->seq, run->length));
+    totals->elements += run->length;
+    totals->bytes += gaps.bytes;
+    totals->gaps += gaps.gaps;
+    totals->gone += gaps.gone;
+    totals->sums += gaps.sums;
+}
+
+static void count_run(struct delta_totals *totals, const struct weft_run *run)
+{
+    totals->runs++;
+    totals->atoms += run->length;
+    if (run->lamport + run->length - 1 > totals->lamport)
+        totals->lamport = run->lamport + run->length - 1;
+    if (run->kind == WEFT_RUN_INSERT) {
+        totals->elements += run->length;
+        totals->bytes += run->text_size;
+    } else if (run->kind == WEFT_RUN_UNDELETE) {
+        totals->undeletes++;
+        totals->undeleted += run->length;
+        totals->revived += run->text_size;
+    } else if (gaps_are_read && run->kind == WEFT_RUN_COLLECTED) {
+        count_gaps(totals, run);
+    } else if (run->kind != WEFT_RUN_DELETE) {
+        totals->payloads++;
+        totals->payload_bytes += run->text_size;
+    }
+}
+
 enum weft_status delta_check(struct delta_totals *totals_out,
                              const struct weft_allocator *allocator, struct span bytes,
                              bool text_apart)
@@ -309,20 +396,7 @@ enum weft_status delta_check(struct delta_totals *totals_out,
     while (status == WEFT_OK && (status = delta_reader_next(&reader, &run)) == WEFT_OK) {
         totals.stretches += totals.runs == 0 || run.agent != agent;
         agent = run.agent;
-        totals.runs++;
-        totals.atoms += run.length;
-        if (run.lamport + run.length - 1 > totals.lamport)
-            totals.lamport = run.lamport + run.length - 1;
-        if (run.kind == WEFT_RUN_INSERT) {
-            totals.elements += run.length;
-            totals.bytes += run.text_size;
-        } else if (run.kind == WEFT_RUN_UNDELETE) {
-            totals.undeletes++;
-            totals.undeleted += run.length;
-        } else if (run.kind != WEFT_RUN_DELETE) {
-            totals.payloads++;
-            totals.payload_bytes += run.text_size;
-        }
+        count_run(&totals, &run);
     }
     delta_reader_finish(&reader);
     if (status != WEFT_NOT_FOUND)

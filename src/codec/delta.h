@@ -8,7 +8,7 @@
 //   F  per row: varint bits, then the fields that differ from what is predicted
 //   L  per row that is not of length 1: its length; per row of an unknown kind: size of its payload
 //   P  per insert, delete and undelete: seq of the parent or of the first target, as a difference
-//   T  UTF-8 of the inserts and payloads
+//   T  UTF-8 of the inserts, perhaps with gaps, of what undeletes name, and payloads
 //
 // May include: base, crdt.
 #ifndef WEFT_CODEC_DELTA_H
@@ -17,6 +17,7 @@
 #include <weft/doc.h>
 
 #include "base/map.h"
+#include "crdt/gaps.h"
 #include "crdt/rga.h"
 
 enum {
@@ -32,6 +33,10 @@ struct delta_agent {
     uint64_t next;    // seq after its last row in this delta
     uint64_t touched; // seq of its element that was named or inserted last
     bool seen;        // has had a row
+    // The part whose hash was told last, for gaps in it; empty: none.
+    uint64_t part_first;
+    uint64_t part_end;
+    const uint8_t *part_hash; // borrowed from the bytes, when reading
 };
 
 // ------------------------------------------------------------------------------------- decoding
@@ -49,8 +54,9 @@ struct delta_reader {
     struct span lengths;
     struct span positions;
     struct span text;
-    uint32_t agent;   // index of the row before
-    uint64_t lamport; // predicted; 0 before the first row
+    uint32_t agent;            // index of the row before
+    uint64_t lamport;          // predicted; 0 before the first row
+    struct delta_agent before; // of the agent, before the row with gaps that was read last
     struct delta_agent inline_states[DELTA_AGENTS_INLINE];
     struct delta_agent *states;
     struct weft_allocator allocator;
@@ -63,10 +69,17 @@ enum weft_status delta_reader_init(struct delta_reader *reader,
                                    const struct weft_allocator *allocator, struct span bytes);
 void delta_reader_finish(struct delta_reader *reader);
 
-/// Reads the next run; its text is borrowed from the bytes. The text of an insert is valid UTF-8 of
-/// `length` characters, unless it is kept apart. @return WEFT_OK, WEFT_MALFORMED, or WEFT_NOT_FOUND
-/// after the last.
+/// Reads the next run; its text is borrowed from the bytes. The text of an insert or undelete is
+/// valid UTF-8 of `length` characters, unless it is kept apart; one of kind WEFT_RUN_COLLECTED is
+/// valid text with gaps, each in a part whose hash this delta has told. @return WEFT_OK,
+/// WEFT_MALFORMED, or WEFT_NOT_FOUND after the last.
 enum weft_status delta_reader_next(struct delta_reader *reader, struct weft_run *run_out);
+
+/// Makes a run of kind WEFT_RUN_COLLECTED that was just read one that can be applied without those
+/// before it: its text becomes a copy, with the hash that it relies on. @param text An empty buffer
+/// that must live as long. @return WEFT_OK or WEFT_NO_MEMORY.
+enum weft_status delta_reader_detach(const struct delta_reader *reader, struct weft_run *run,
+                                     struct weft_buffer *text);
 
 /// Reads the commonest delta, a keystroke: the single form, an insert or a delete by the first
 /// agent of the table. @return false when it is none of these, or malformed: delta_check() tells.
@@ -83,6 +96,10 @@ struct delta_totals {
     uint64_t payload_bytes;
     uint64_t undeletes; // runs
     uint64_t undeleted; // their atoms
+    uint64_t revived;   // bytes of their text
+    uint64_t gaps;
+    uint64_t gone; // elements in them
+    uint64_t sums; // hashes of parts
     uint64_t atoms;
     uint64_t lamport; // greatest of any atom
 };
@@ -105,6 +122,7 @@ struct delta_row {
     uint32_t target_agent;
     uint32_t target_seq;
     uint32_t payload_size;
+    bool gaps; // in its text
 };
 
 /// Writes rows of a log into one delta. Reused across deltas, so that the steady state allocates
@@ -133,6 +151,12 @@ void delta_writer_begin(struct delta_writer *writer, bool text_apart);
 /// Adds atoms [first, end) of a row. @return WEFT_OK or WEFT_NO_MEMORY.
 enum weft_status delta_writer_add(struct delta_writer *writer, const struct rga *rga,
                                   const struct op *op, uint32_t first, uint32_t end);
+/// Adds the text of the row that was added last, an undelete, or a part of it.
+enum weft_status delta_writer_add_text(struct delta_writer *writer, struct span text);
+/// How many atoms of an insert row from `first` on, of which some have no text, take at most `size`
+/// bytes in T.
+uint32_t delta_writer_fitting(const struct rga *rga, const struct op *op, uint32_t first,
+                              size_t size);
 /// Bytes that the delta will have at most.
 size_t delta_writer_size(const struct delta_writer *writer);
 /// Appends the delta, or nothing when no row was added. @return WEFT_OK or WEFT_NO_MEMORY.

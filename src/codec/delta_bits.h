@@ -19,7 +19,8 @@ enum delta_row_bits {
     ROW_SEQ = 1 << 8,          // difference to the predicted seq follows
     ROW_LAMPORT = 1 << 9,      // difference to the predicted Lamport time follows
     ROW_ROOT = 1 << 10,        // insert: the parent is the root, nothing in P
-    ROW_BITS = (1 << 11) - 1,
+    ROW_GAPS = 1 << 11,        // insert: some of its text was collected (crdt/gaps.h)
+    ROW_BITS = (1 << 12) - 1,
 };
 
 #endif

@@ -137,11 +137,11 @@ static void flush(struct delta_writer *writer, const struct rga *rga)
         target = number_of(writer, rga, row->target_agent);
     struct delta_agent *state = state_at(writer, agent);
     uint64_t lamport = writer->lamport != 0 ? writer->lamport : (uint64_t)row->seq + 1;
-    uint64_t bits = row->kind | (row->flag ? ROW_FLAG : 0u) | (row->length == 1 ? ROW_ONE : 0u) |
-                    (target != agent ? ROW_TARGET_AGENT : 0u) |
-                    (agent != writer->agent ? ROW_AGENT : 0u) |
-                    (row->seq != state->next ? ROW_SEQ : 0u) |
-                    (row->lamport != lamport ? ROW_LAMPORT : 0u) | (root ? ROW_ROOT : 0u);
+    uint64_t bits =
+        row->kind | (row->flag ? ROW_FLAG : 0u) | (row->length == 1 ? ROW_ONE : 0u) |
+        (target != agent ? ROW_TARGET_AGENT : 0u) | (agent != writer->agent ? ROW_AGENT : 0u) |
+        (row->seq != state->next ? ROW_SEQ : 0u) | (row->lamport != lamport ? ROW_LAMPORT : 0u) |
+        (root ? ROW_ROOT : 0u) | (row->gaps ? ROW_GAPS : 0u);
     put(&writer->fields, bits);
     if ((bits & ROW_AGENT) != 0)
         put(&writer->fields, agent);
@@ -205,15 +205,92 @@ static bool goes_on(const struct delta_row *pending, const struct delta_row *row
            row->target_seq == row->seq - 1 && row->length <= OP_LENGTH_MAX - pending->length;
 }
 
+enum weft_status delta_writer_add_text(struct delta_writer *writer, struct span text)
+{
+    return weft_buffer_append(&writer->text, text.data, text.size);
+}
+
+// The hash of the part that an element is in, if it was not told last; sets *end_out to the end of
+// the part.
+static enum weft_status put_sum(struct delta_writer *writer, const struct rga *rga,
+                                struct delta_agent *state, uint32_t agent, uint32_t seq,
+                                uint32_t *end_out)
+{
+    struct sums_part part;
+    if (seq >= state->part_first && seq < state->part_end) {
+        *end_out = (uint32_t)state->part_end;
+        return WEFT_OK;
+    }
+    if (!sums_find_part(&rga->sums, agent, seq, &part))
+        return WEFT_INVALID; // not with invariant L8
+    state->part_first = part.first;
+    state->part_end = sums_end(part);
+    *end_out = sums_end(part);
+    uint8_t bytes[GAPS_SUM_SIZE_MAX];
+    size_t size = gaps_put_sum(bytes, part.first, part.chunk, sums_find(&rga->sums, part));
+    return weft_buffer_append(&writer->text, bytes, size);
+}
+
+// The text of `length` elements of a row from `first` on, with its gaps.
+static enum weft_status put_gaps(struct delta_writer *writer, const struct rga *rga,
+                                 const struct op *op, uint32_t first, uint32_t length)
+{
+    struct delta_agent *state = state_at(writer, number_of(writer, rga, op->agent));
+    enum weft_status status = WEFT_OK;
+    for (uint32_t here; status == WEFT_OK && length > 0; first += here, length -= here) {
+        bool gone;
+        here = text_alike(&rga->text, op->iv + first, length, &gone);
+        if (!gone) {
+            status = delta_writer_add_text(writer, text_view(&rga->text, op->iv + first, here));
+            continue;
+        }
+        uint32_t end;
+        status = put_sum(writer, rga, state, op->agent, op->seq + first, &end);
+        if (status != WEFT_OK)
+            return status;
+        uint8_t bytes[GAPS_GONE_SIZE_MAX] = {GAPS_GONE};
+        here = end - (op->seq + first) < here ? end - (op->seq + first) : here;
+        status = weft_buffer_append(&writer->text, bytes, 1 + varint_put(bytes + 1, here));
+    }
+    return status;
+}
+
+uint32_t delta_writer_fitting(const struct rga *rga, const struct op *op, uint32_t first,
+                              size_t size)
+{
+    uint32_t length = op_length(op);
+    uint32_t begin = first;
+    for (uint32_t here; first < length; first += here) {
+        bool gone;
+        uint32_t iv = op->iv + first;
+        here = text_alike(&rga->text, iv, length - first, &gone);
+        size_t parts = gone ? here / SUMS_BLOCK_ATOMS + 2 : 0;
+        size_t most = parts * (GAPS_SUM_SIZE_MAX + GAPS_GONE_SIZE_MAX);
+        if (!gone)
+            most = text_weigh(&rga->text, iv, here).units[WEFT_UTF8];
+        if (most > size) {
+            bool exact;
+            return first - begin +
+                   (gone ? 0
+                         : text_elements(&rga->text, WEFT_UTF8, iv, here, (uint32_t)size, &exact));
+        }
+        size -= most;
+    }
+    return first - begin;
+}
+
 enum weft_status delta_writer_add(struct delta_writer *writer, const struct rga *rga,
                                   const struct op *op, uint32_t first, uint32_t end)
 {
     struct delta_row row = row_of(rga, op, first, end);
     struct span text = {NULL, 0};
-    if (row.kind == WEFT_RUN_INSERT && !writer->text_apart)
-        text = text_view(&rga->text, op->iv + first, row.length);
-    else if (!op_kind_names(row.kind))
+    if (row.kind == WEFT_RUN_INSERT && !writer->text_apart) {
+        row.gaps = gaps_are_read && text_lacks(&rga->text, op->iv + first, row.length);
+        if (!row.gaps)
+            text = text_view(&rga->text, op->iv + first, row.length);
+    } else if (!op_kind_names(row.kind)) {
         text = oplog_payload(&rga->log, op);
+    }
     bool on = goes_on(&writer->pending, &row);
     if (!on)
         flush(writer, rga);
@@ -224,7 +301,8 @@ enum weft_status delta_writer_add(struct delta_writer *writer, const struct rga 
         writer->pending.length += row.length;
     else
         writer->pending = row;
-    return WEFT_OK;
+    writer->pending.gaps |= row.gaps;
+    return row.gaps ? put_gaps(writer, rga, op, first, row.length) : WEFT_OK;
 }
 
 size_t delta_writer_size(const struct delta_writer *writer)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/endian.h"
+#include "crdt/gaps.h"
 
 // What stands for an atom, or for some in a row, in the bytes that a chunk's hash is over.
 enum atom_form {
@@ -36,8 +37,12 @@ struct chunk {
     uint32_t on_count;
     const struct op *before; // row of the atom before, NULL at the start of the chunk
     uint32_t start;          // seq
-    struct hash text;        // over that of `block`
-    uint32_t block;          // CHAIN_BLOCKS: none yet
+    uint32_t end;
+    bool careful;     // some text may be gone
+    bool text_known;  // all that is gone has its hash
+    bool block_given; // the hash of `block` is known, its text is passed over
+    uint32_t block;   // CHAIN_BLOCKS: none yet
+    struct hash text; // over that of `block`
     uint8_t blocks[CHAIN_BLOCKS][HASH_SIZE];
 };
 
@@ -84,25 +89,70 @@ static void put_head(struct chunk *chunk, enum atom_form form, uint64_t lamport,
 
 static void end_block(struct chunk *chunk)
 {
-    if (chunk->block < CHAIN_BLOCKS)
+    if (chunk->block < CHAIN_BLOCKS && !(gaps_are_read && chunk->block_given))
         hash_finish(&chunk->text, chunk->blocks[chunk->block], HASH_SIZE);
 }
 
+// The hash of a part, all of which is here, when some of its text is gone. NULL: it counts for
+// nothing, or there is none.
+static const uint8_t *given_hash(struct rga *rga, struct sums_part part)
+{
+    const uint8_t *hash = sums_find(&rga->sums, part);
+    return hash != NULL && rga_part_lacks(rga, part) ? hash : NULL;
+}
+
+static void begin_block(struct rga *rga, struct chunk *chunk, uint32_t agent, uint32_t block)
+{
+    end_block(chunk);
+    struct sums_part part = {agent, chunk->start + block * CHAIN_BLOCK_ATOMS, false};
+    const uint8_t *given = NULL;
+    if (gaps_are_read && chunk->careful && sums_end(part) <= chunk->end)
+        given = given_hash(rga, part);
+    chunk->block = block;
+    chunk->block_given = given != NULL;
+    if (gaps_are_read && given != NULL)
+        memcpy(chunk->blocks[block], given, HASH_SIZE);
+    else
+        hash_init(&chunk->text, HASH_SIZE);
+}
+
+// Some text of one block is gone, perhaps.
+static void put_careful(const struct rga *rga, struct chunk *chunk, uint32_t iv, uint32_t length)
+{
+    static const uint8_t gone_bytes[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    while (length > 0) {
+        bool gone;
+        uint32_t here = text_alike(&rga->text, iv, length, &gone);
+        if (gone) {
+            here = here < sizeof gone_bytes ? here : sizeof gone_bytes;
+            hash_update(&chunk->text, gone_bytes, here);
+            chunk->text_known = false;
+        } else {
+            struct span text = text_view(&rga->text, iv, here);
+            hash_update(&chunk->text, text.data, text.size);
+        }
+        iv += here;
+        length -= here;
+    }
+}
+
 // The text of atoms [seq, end), which are elements of one row.
-static void put_text(const struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t seq,
+static void put_text(struct rga *rga, struct chunk *chunk, const struct op *op, uint32_t seq,
                      uint32_t end)
 {
     while (seq < end) {
         uint32_t block = (seq - chunk->start) / CHAIN_BLOCK_ATOMS;
         uint32_t block_end = chunk->start + (block + 1) * CHAIN_BLOCK_ATOMS;
         uint32_t here = (end < block_end ? end : block_end) - seq;
-        if (block != chunk->block) {
-            end_block(chunk);
-            chunk->block = block;
-            hash_init(&chunk->text, HASH_SIZE);
+        uint32_t iv = op->iv + (seq - op->seq);
+        if (block != chunk->block)
+            begin_block(rga, chunk, op->agent, block);
+        if (!gaps_are_read || !chunk->careful) {
+            struct span text = text_view(&rga->text, iv, here);
+            hash_update(&chunk->text, text.data, text.size);
+        } else if (!chunk->block_given) {
+            put_careful(rga, chunk, iv, here);
         }
-        struct span text = text_view(&rga->text, op->iv + (seq - op->seq), here);
-        hash_update(&chunk->text, text.data, text.size);
         seq += here;
     }
 }
@@ -208,6 +258,23 @@ static void put_row(struct rga *rga, struct chunk *chunk, const struct op *op, u
     chunk->before = op;
 }
 
+// A chunk of atoms [seq, end), with nothing in it yet.
+static void chunk_init(const struct rga *rga, struct chunk *chunk, uint32_t seq, uint32_t end)
+{
+    // Its large parts are written before they are read.
+    chunk->forms_size = 0;
+    chunk->on = 0;
+    chunk->on_count = 0;
+    chunk->before = NULL;
+    chunk->start = seq;
+    chunk->end = end;
+    chunk->careful = gaps_are_read && (rga->text.gone > 0 || rga->sums.hashes.count > 0);
+    chunk->text_known = true;
+    chunk->block_given = false;
+    chunk->block = CHAIN_BLOCKS;
+    memset(chunk->blocks, 0, sizeof chunk->blocks);
+}
+
 // The hash of the text: over those of its blocks; 32 zero bytes stand for no text.
 static void hash_text(struct chunk *chunk, uint8_t *out)
 {
@@ -220,19 +287,34 @@ static void hash_text(struct chunk *chunk, uint8_t *out)
     hash_finish(&chunk->text, out, HASH_SIZE);
 }
 
+bool chain_text(uint8_t out[HASH_SIZE], struct rga *rga, struct sums_part part)
+{
+    struct chunk chunk;
+    uint32_t end = sums_end(part);
+    chunk_init(rga, &chunk, part.first - part.first % CHAIN_CHUNK_ATOMS, end);
+    for (uint32_t seq = part.first; seq < end;) {
+        const struct op *op = oplog_at(&rga->log, oplog_find(&rga->log, part.agent, seq));
+        uint32_t row_end = op_seq_end(op) < end ? op_seq_end(op) : end;
+        if (op_kind(op) == WEFT_RUN_INSERT)
+            put_text(rga, &chunk, op, seq, row_end);
+        seq = row_end;
+    }
+    hash_text(&chunk, out);
+    if (!part.chunk)
+        memcpy(out, chunk.blocks[part.first % CHAIN_CHUNK_ATOMS / CHAIN_BLOCK_ATOMS], HASH_SIZE);
+    return chunk.text_known;
+}
+
 // Hash of the agent's atoms [seq, end), which are one chunk or the start of one.
 static void hash_chunk(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t end, uint8_t *out)
 {
-    struct chunk chunk; // its large parts are written before they are read
+    struct chunk chunk;
     uint8_t text[HASH_SIZE];
+    const uint8_t *given = NULL;
+    if (gaps_are_read && end - seq == CHAIN_CHUNK_ATOMS)
+        given = given_hash(rga, (struct sums_part){agent, seq, true});
+    chunk_init(rga, &chunk, seq, end);
     hash_init(&chunk.hash, HASH_SIZE);
-    chunk.forms_size = 0;
-    chunk.on = 0;
-    chunk.on_count = 0;
-    chunk.before = NULL;
-    chunk.start = seq;
-    chunk.block = CHAIN_BLOCKS;
-    memset(chunk.blocks, 0, sizeof chunk.blocks);
     while (seq < end) {
         const struct op *op = oplog_at(&rga->log, oplog_find(&rga->log, agent, seq));
         uint32_t row_end = op_seq_end(op) < end ? op_seq_end(op) : end;
@@ -242,7 +324,7 @@ static void hash_chunk(struct rga *rga, uint32_t agent, uint32_t seq, uint32_t e
     end_row(&chunk);
     hash_update(&chunk.hash, chunk.forms, chunk.forms_size);
     hash_text(&chunk, text);
-    hash_update(&chunk.hash, text, sizeof text);
+    hash_update(&chunk.hash, given != NULL ? given : text, sizeof text);
     hash_finish(&chunk.hash, out, HASH_SIZE);
 }
 
@@ -300,6 +382,24 @@ void chain_over(struct rga *rga, uint32_t agent, uint32_t next, uint8_t chain_ou
     }
 }
 
+void chain_forget(struct rga *rga, uint32_t agent)
+{
+    if (agents_at(&rga->agents, agent)->chain != AGENT_NONE)
+        memset(chain_at(rga, agent), 0, sizeof(struct chain));
+    rga->digest_atoms = UINT64_MAX;
+}
+
+// Puts in that there are elements that no delete names and whose text is not here, if there are.
+static bool put_lacking(struct hash *hash, struct rga *rga)
+{
+    uint64_t lacking;
+    if (!rga_count_lacking(rga, &lacking))
+        return false;
+    if (lacking > 0)
+        hash_update_u64(hash, lacking);
+    return true;
+}
+
 bool chain_digest(struct weft_digest *digest_out, struct rga *rga)
 {
     if (rga->digest_atoms != rga->log.atoms) {
@@ -322,6 +422,8 @@ bool chain_digest(struct weft_digest *digest_out, struct rga *rga)
             hash_update_u64(&hash, agent->next);
             hash_update(&hash, chain->value, HASH_SIZE);
         }
+        if (gaps_are_read && rga->text.gone > 0 && !put_lacking(&hash, rga))
+            return false;
         hash_finish(&hash, digest.bytes, sizeof digest.bytes);
         rga->digest = digest;
         rga->digest_atoms = rga->log.atoms;

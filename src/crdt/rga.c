@@ -53,6 +53,7 @@ void rga_init(struct rga *rga, const struct weft_doc_options *options,
         .epoch = options->epoch,
         .local = AGENT_NONE,
         .typing = RGA_NOT_TYPING,
+        .complete = true,
         .digest_atoms = UINT64_MAX,
     };
     init_initial(rga, options);
@@ -63,12 +64,14 @@ void rga_init(struct rga *rga, const struct weft_doc_options *options,
     parking_init(&rga->parking, allocator, rga->limits.parked_runs_max,
                  rga->limits.parked_bytes_max);
     covers_init(&rga->covers, allocator);
+    sums_init(&rga->sums, allocator);
     pool_init(&rga->chains, allocator, sizeof(struct chain), CHAINS_PAGE_SHIFT);
 }
 
 void rga_finish(struct rga *rga)
 {
     pool_finish(&rga->chains);
+    sums_finish(&rga->sums);
     covers_finish(&rga->covers);
     parking_finish(&rga->parking);
     tree_finish(&rga->tree);
@@ -93,15 +96,30 @@ static bool reserve_covers(struct rga *rga, const struct rga_need *need, uint64_
     return true;
 }
 
+// Text that comes without some of it, or comes back. Each gap hides elements, which may cut its
+// slot in two places.
+static bool reserve_gaps(struct rga *rga, const struct rga_need *need, uint64_t rows,
+                         uint64_t *slots)
+{
+    *slots += need->gaps > 0 ? 2 * (need->gaps + rows) : 0;
+    return sums_reserve(&rga->sums, need->sums) &&
+           (need->gaps == 0 || text_reserve_gone(&rga->text, need->elements)) &&
+           (need->revived == 0 || text_reserve_fill(&rga->text, need->revived, need->bytes));
+}
+
 bool rga_reserve(struct rga *rga, const struct rga_need *need)
 {
     uint64_t cut = 0;
     // A run is cut where a page of text ends; each piece is a row, a slot, and may cut another
     // slot.
     uint64_t rows = need->runs + need->elements / TEXT_PAGE_ELEMENTS + 1;
-    return reserve_covers(rga, need, &cut) && oplog_reserve(&rga->log, rows, need->stretches + 1) &&
+    // What comes without text may get it in the same breath.
+    uint64_t bytes = need->bytes + need->gone * (need->revived > 0 ? 4 : 1);
+    bool gaps = gaps_are_read && (need->gaps > 0 || need->sums > 0 || need->revived > 0);
+    return reserve_covers(rga, need, &cut) && text_reserve(&rga->text, need->elements, bytes) &&
+           (!gaps || reserve_gaps(rga, need, rows, &cut)) &&
+           oplog_reserve(&rga->log, rows, need->stretches + 1) &&
            tree_reserve(&rga->tree, 2 * rows + cut, 2 * rows + cut) &&
-           text_reserve(&rga->text, need->elements, need->bytes) &&
            agents_reserve(&rga->agents, need->agents) &&
            (need->payloads == 0 ||
             oplog_reserve_payloads(&rga->log, need->payloads, need->payload_bytes));
@@ -113,6 +131,10 @@ void rga_trim(struct rga *rga)
     ordmap_trim(&rga->log.starts);
     tree_trim(&rga->tree);
     covers_trim(&rga->covers);
+    if (gaps_are_read && rga->text.gone > 0) {
+        sums_trim(&rga->sums);
+        text_trim(&rga->text);
+    }
 }
 
 enum weft_status rga_batch_begin(struct rga *rga, const struct rga_batch *batch)

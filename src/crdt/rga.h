@@ -10,6 +10,7 @@
 //   text     all elements' text      tree   all elements in document order
 //   parking  runs whose causes are missing
 //   chains   hashes over what each agent did         covers  what undeletes need to know
+//   sums     hashes of text that was collected
 //
 // All memory of a change is reserved before its first step: rga_reserve() fails and nothing
 // changed, or what follows cannot fail for want of memory. May include: base, crdt.
@@ -21,6 +22,7 @@
 #include "base/hash.h"
 #include "crdt/covers.h"
 #include "crdt/parking.h"
+#include "crdt/sums.h"
 #include "crdt/tree.h"
 
 /// Greatest size of a run of an agent of the reserved class, in bytes.
@@ -51,6 +53,12 @@ struct rga_observer {
     void *context;
 };
 
+/// Elements by iv.
+struct rga_load_range {
+    uint32_t iv;
+    uint32_t length;
+};
+
 struct rga {
     struct weft_allocator allocator;
     struct weft_doc_limits limits; // no zeros
@@ -63,6 +71,12 @@ struct rga {
     struct tree tree;
     struct parking parking;
     struct covers covers;
+    struct sums sums;
+    // While it is loaded: elements without text that no delete names. Borrowed.
+    const struct rga_load_range *load_lacking;
+    size_t load_lacking_count;
+    bool doubting; // what cannot be checked here is refused (WEFT_APPLY_DOUBT)
+    bool complete; // no element without text is there that no delete names: rga_count_lacking()
     struct pool chains;    // struct chain
     uint64_t digest_atoms; // what `digest` was computed for; UINT64_MAX: for nothing
     struct weft_digest digest;
@@ -84,6 +98,7 @@ enum rga_outcome {
     RGA_MISSING,   // names what is not here yet
     RGA_INVALID,   // breaks a rule that is a function of the run and its causes
     RGA_CONFLICT,  // goes on where an indivisible run of the same agent is known to be longer
+    RGA_COLLECTED, // cannot be checked here, for want of text
     RGA_LIMIT,     // of the document
     RGA_NO_MEMORY, // rga_apply_alone() only: nothing changed
 };
@@ -105,6 +120,10 @@ struct rga_need {
     uint64_t payload_bytes;
     uint64_t undeletes; // runs
     uint64_t undeleted; // their atoms
+    uint64_t revived;   // bytes of their text
+    uint64_t gaps;
+    uint64_t gone; // elements in them; `elements` counts them, `bytes` does not
+    uint64_t sums; // hashes of parts
 };
 /// @return false, with the document as it was, when there is no memory.
 bool rga_reserve(struct rga *rga, const struct rga_need *need);
@@ -156,14 +175,39 @@ void rga_batch_end(struct rga *rga);
 struct covers_range rga_deleted_range(const struct op *op, uint32_t first, uint32_t end);
 
 /// Appends the inverse of the local agent's atoms [first, end), which are here.
-/// @return WEFT_OK, WEFT_LIMIT or WEFT_NO_MEMORY: nothing changed.
+/// @return WEFT_OK, WEFT_COLLECTED (text that would come back), WEFT_LIMIT or WEFT_NO_MEMORY:
+/// nothing changed.
 enum weft_status rga_undo(struct rga *rga, uint32_t first, uint32_t end);
 
 struct filter; // crdt/filter.h, a built one
 /// Makes the text what it was at a version, as edits of the local agent: deletes what it did not
-/// show and undeletes what it did. @return WEFT_OK, WEFT_INVALID (no agent set), WEFT_LIMIT or
-/// WEFT_NO_MEMORY: nothing changed.
+/// show and undeletes what it did. @return WEFT_OK, WEFT_INVALID (no agent set), WEFT_COLLECTED
+/// (text that would come back), WEFT_LIMIT or WEFT_NO_MEMORY: nothing changed.
 enum weft_status rga_restore(struct rga *rga, const struct filter *filter);
+
+/// What was taken from memory.
+struct rga_collected {
+    uint64_t elements;
+    uint64_t bytes;
+};
+/// Drops the text of elements that a version shows as deleted, but for what docs/crdt.md, *What is
+/// collected*, leaves. @param filter A built one.
+/// @return WEFT_OK or WEFT_NO_MEMORY: nothing changed. Cost: O(elements + rows).
+enum weft_status rga_collect(struct rga *rga, const struct filter *filter,
+                             struct rga_collected *collected_out);
+/// Elements without text that no delete names. @return false when there is no memory.
+/// Cost: O(1) as long as there are none, else O(elements + rows).
+bool rga_count_lacking(struct rga *rga, uint64_t *count_out);
+/// Visits them as ranges of iv, upwards, until `visit` returns false. @return false when it did or
+/// there is no memory.
+bool rga_visit_lacking(struct rga *rga, bool (*visit)(void *context, uint32_t iv, uint32_t length),
+                       void *context);
+/// Whether what has no text keeps invariants L8 and L9, and what is said to lack it does.
+bool rga_gone_is_sound(struct rga *rga);
+/// Whether some element of a part has no text.
+bool rga_part_lacks(struct rga *rga, struct sums_part part);
+/// Whether all of these known elements have their text.
+bool rga_has_text(struct rga *rga, struct covers_range elements);
 
 /// Applies a run of anyone. What it may need must have been reserved.
 /// @param atoms_out New atoms, when RGA_APPLIED.
@@ -177,6 +221,18 @@ static inline enum rga_outcome rga_apply_alone(struct rga *rga, const struct wef
 /// rga_apply_alone() when it is not one more stroke.
 enum rga_outcome rga_apply_alone_new(struct rga *rga, const struct weft_run *run,
                                      uint32_t *atoms_out, struct weft_id *missing_out);
+
+/// The elements that delete atoms name, in the order of those.
+struct rga_named {
+    uint32_t agent; // of the delete atoms
+    uint32_t seq;
+    uint32_t end;
+};
+/// Those of the targets of atoms [first, end) of an undelete row, by offset.
+struct rga_named rga_named_make(const struct op *op, uint32_t first, uint32_t end);
+/// Takes some that follow each other in iv, upwards. @return false: there are no more.
+bool rga_named_next(struct rga *rga, struct rga_named *named, uint32_t *iv_out,
+                    uint32_t *length_out);
 
 /// The id of the reserved class whose one run is this.
 uint64_t rga_initial_agent(const struct rga *rga, struct weft_id parent, uint64_t lamport,

@@ -67,10 +67,12 @@ static struct weft_run without_known(const struct weft_run *run, uint32_t known)
     rest.seq += known;
     rest.lamport += known;
     rest.length -= known;
-    if (run->kind == WEFT_RUN_INSERT) {
+    if (run->kind != WEFT_RUN_DELETE) {
         size_t skipped = utf8_size(run->text, known);
         rest.text += skipped;
         rest.text_size -= skipped;
+    }
+    if (run->kind == WEFT_RUN_INSERT) {
         rest.target = (struct weft_id){run->agent, rest.seq - 1};
         rest.left = false;
     } else if (run->backward) {
@@ -160,6 +162,13 @@ static enum rga_outcome apply_targets(struct rga *rga, const struct weft_run *ru
     };
     if (!rga_targets_are_valid(rga, target_agent, &op))
         return RGA_INVALID;
+    struct span text = {run->text, run->text_size};
+    if (run->kind == WEFT_RUN_UNDELETE) {
+        enum rga_outcome outcome = rga_check_revived(rga, &op, text);
+        if (outcome != RGA_APPLIED)
+            return outcome;
+        rga_fill_revived(rga, &op, text);
+    }
     op.agent = admit(rga, run, agent);
     rga_log_delete(rga, &op);
     advance(rga, op.agent, run);
@@ -217,6 +226,8 @@ static enum rga_outcome apply_new(struct rga *rga, const struct weft_run *run, u
 static enum rga_outcome apply_other(struct rga *rga, const struct weft_run *run,
                                     uint32_t *atoms_out, struct weft_id *missing_out)
 {
+    if (gaps_are_read && run->kind == WEFT_RUN_COLLECTED)
+        return rga_apply_gaps(rga, run, atoms_out, missing_out);
     if (!rga_run_is_valid(rga, run, true))
         return RGA_INVALID;
     static const struct agent unknown = {.chain = AGENT_NONE};
@@ -268,7 +279,7 @@ enum rga_outcome rga_apply_alone_new(struct rga *rga, const struct weft_run *run
 {
     rga_settle(rga);
     bool insert = run->kind == WEFT_RUN_INSERT;
-    bool unknown = !op_kind_names(run->kind);
+    bool unknown = run->kind > WEFT_RUN_UNDELETE;
     bool undelete = run->kind == WEFT_RUN_UNDELETE;
     struct rga_need need = {
         .runs = 1,
@@ -280,7 +291,20 @@ enum rga_outcome rga_apply_alone_new(struct rga *rga, const struct weft_run *run
         .payload_bytes = unknown ? run->text_size : 0,
         .undeletes = undelete,
         .undeleted = undelete ? run->length : 0,
+        .revived = undelete ? run->text_size : 0,
     };
+    if (gaps_are_read && run->kind == WEFT_RUN_COLLECTED) {
+        struct span text = {run->text, run->text_size};
+        struct gaps_totals gaps = gaps_count(gaps_reader_make(text, run->seq, run->length));
+        need = (struct rga_need){.runs = 1,
+                                 .elements = run->length,
+                                 .bytes = gaps.bytes,
+                                 .agents = 1,
+                                 .stretches = 1,
+                                 .gaps = gaps.gaps,
+                                 .gone = gaps.gone,
+                                 .sums = gaps.sums};
+    }
     bool on = types_on(rga, run);
     if (on ? !text_reserve(&rga->text, need.elements, need.bytes) : !rga_reserve(rga, &need))
         return RGA_NO_MEMORY;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "crdt/rga_check.h"
+#include "crdt/rga_impl.h"
 #include "crdt/tree_impl.h"
 
 // What a check walks with. Checks return NULL or the sentence that does not hold.
@@ -183,6 +184,16 @@ static const char *check_insert_row(struct rga *rga, const struct op *op)
     return NULL;
 }
 
+static const char *check_undelete_row(struct rga *rga, const struct op *op)
+{
+    struct rga_named named = rga_named_make(op, 0, op_length(op));
+    for (uint32_t iv, length; rga_named_next(rga, &named, &iv, &length);) {
+        if (text_lacks(&rga->text, iv, length))
+            return "L9: what an undelete names has its text";
+    }
+    return NULL;
+}
+
 static const char *check_row(struct rga *rga, uint32_t row, uint32_t *iv)
 {
     const struct op *op = oplog_at(&rga->log, row);
@@ -199,12 +210,15 @@ static const char *check_row(struct rga *rga, uint32_t row, uint32_t *iv)
         if (before->lamport + (op->seq - 1 - before->seq) >= op->lamport)
             return "L2: an agent's Lamport times grow with its seqs";
     }
+    if (op_kind(op) == WEFT_RUN_UNDELETE)
+        return check_undelete_row(rga, op);
     if (op_kind(op) != WEFT_RUN_INSERT)
         return NULL;
     if (op->iv != *iv)
         return "L6: insert rows hold the text in arrival order";
     *iv += op_length(op);
-    return check_insert_row(rga, op);
+    return rga_gone_is_hashed(rga, op) ? check_insert_row(rga, op)
+                                       : "L8: the hash is kept of a part that lacks text";
 }
 
 static const char *check_log(struct rga *rga)

@@ -148,11 +148,12 @@ static void emit(struct walk *walk, uint32_t iv)
             at->slot++;
             at->offset = 0;
         } else {
-            bool deleted = (walk->deleted[iv / 8] & 1u << iv % 8) != 0;
+            bool gone = text_lacks(&walk->rga->text, iv, 1);
+            bool hidden = gone || (walk->deleted[iv / 8] & 1u << iv % 8) != 0;
             if (leaf->iv[at->slot] + at->offset++ != iv)
                 walk->broken = "O1: the sequence is the walk of the tree of elements";
-            else if (leaf_visible(leaf, at->slot) == deleted)
-                walk->broken = "O2: exactly the elements are hidden that a delete is left of";
+            else if (leaf_visible(leaf, at->slot) == hidden)
+                walk->broken = "O2: hidden is exactly what a delete is left of or lacks text";
             return;
         }
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What the files of the sequence share. May include: crdt/rga.h.
+// What the files of the sequence share. May include: crdt/gaps.h, crdt/rga.h.
 #ifndef WEFT_CRDT_RGA_IMPL_H
 #define WEFT_CRDT_RGA_IMPL_H
 
+#include "crdt/gaps.h"
 #include "crdt/rga.h"
 
 /// Where a new element goes, and what hangs it there.
@@ -30,6 +31,7 @@ struct rga_insertion {
     uint32_t lamport;
     uint32_t length;
     struct span text;
+    struct gaps_reader *gaps; // instead of `text`; else NULL
     struct rga_place place;
 };
 /// Appends rows, text and slots: one of each per page of text. @return where its last slot begins.
@@ -86,6 +88,20 @@ void rga_undelete(struct rga *rga, const struct op *op);
 void rga_append_inverse(struct rga *rga, uint32_t kind, struct covers_range targets);
 /// Deletes what is visible of some elements, as the local agent.
 void rga_hide(struct rga *rga, struct covers_range elements);
+
+/// Appends so many elements with the text that they have. Room must have been reserved.
+void rga_append_gaps(struct rga *rga, struct gaps_reader *gaps, uint32_t agent, uint32_t length);
+/// Whether each element of an insert row that has no text is in a part whose hash is kept.
+bool rga_gone_is_hashed(const struct rga *rga, const struct op *op);
+/// rga_apply() of a run of kind WEFT_RUN_COLLECTED.
+enum rga_outcome rga_apply_gaps(struct rga *rga, const struct weft_run *run, uint32_t *atoms_out,
+                                struct weft_id *missing_out);
+
+/// Whether the text that an undelete brings, a character for each atom, is that of what it names.
+/// @return RGA_APPLIED, RGA_INVALID or RGA_COLLECTED.
+enum rga_outcome rga_check_revived(struct rga *rga, const struct op *op, struct span text);
+/// Gives what it names that text where it has none.
+void rga_fill_revived(struct rga *rga, const struct op *op, struct span text);
 
 /// From now on covers are kept. @return false, with all as it was, when there is no memory.
 bool rga_keep_covers(struct rga *rga);

@@ -16,7 +16,7 @@ struct tree_at rga_insert_run(struct rga *rga, const struct rga_insertion *inser
         size_t size = text.size;
         if (piece > room) {
             piece = room;
-            size = utf8_size(text.data, piece);
+            size = insertion->gaps == NULL ? utf8_size(text.data, piece) : 0;
         }
         uint32_t iv = rga->text.length;
         struct op op = {
@@ -29,12 +29,15 @@ struct tree_at rga_insert_run(struct rga *rga, const struct rga_insertion *inser
             .target_seq = place.parent_seq,
             .inherited = place.inherited,
         };
-        text_append(&rga->text, (struct span){text.data, size}, piece);
+        if (insertion->gaps != NULL)
+            rga_append_gaps(rga, insertion->gaps, insertion->agent, piece);
+        else
+            text_append(&rga->text, (struct span){text.data, size}, piece);
         uint32_t row = oplog_append(&rga->log, &op);
         slot = tree_insert(&rga->tree, place.at, row, iv, piece);
         done += piece;
-        text.data += size;
-        text.size -= size;
+        if (size > 0)
+            text = (struct span){text.data + size, text.size - size};
         // The next piece is the right child of this one's last element.
         place = (struct rga_place){
             .at = {slot.leaf, slot.slot, piece},

@@ -241,5 +241,13 @@ enum weft_status rga_load_rows_end(struct rga_load *load)
         struct covers_range range = rga_deleted_range(op, op->seq, op_seq_end(op));
         mark_deleted(load, range.agent, range.first, range.end);
     }
-    return load->undeletes && !find_deleted(load) ? WEFT_NO_MEMORY : WEFT_OK;
+    if (load->undeletes && !find_deleted(load))
+        return WEFT_NO_MEMORY;
+    for (size_t i = 0; i < rga->load_lacking_count; i++) {
+        const struct rga_load_range *range = &rga->load_lacking[i];
+        if (range->iv >= load->elements || range->length > load->elements - range->iv)
+            return WEFT_MALFORMED;
+        bits_set(load->deleted, range->iv, range->iv + range->length);
+    }
+    return WEFT_OK;
 }

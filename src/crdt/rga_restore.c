@@ -11,6 +11,7 @@ struct restore {
     struct weft_buffer hidden; // delete atoms that keep from view what it does show
     uint64_t atoms;            // of both
     uint64_t undeleted;        // of `hidden`
+    bool collected;            // text of what would come back is gone
 };
 
 static bool add(struct restore *restore, struct weft_buffer *ranges, struct covers_range range)
@@ -26,6 +27,8 @@ static bool find_shown(struct restore *restore)
     for (struct filter_piece piece; filter_walk_next(&walk, &piece);) {
         uint32_t seq = piece.op->seq + (piece.iv - piece.op->iv);
         struct covers_range elements = {piece.op->agent, seq, seq + piece.length};
+        restore->collected |=
+            piece.visible[0] && text_lacks(&restore->rga->text, piece.iv, piece.length);
         if (piece.present && !piece.visible[0] && !add(restore, &restore->shown, elements))
             return false;
     }
@@ -109,14 +112,19 @@ enum weft_status rga_restore(struct rga *rga, const struct filter *filter)
 {
     if (rga->local == AGENT_NONE)
         return WEFT_INVALID;
+    uint64_t lacking;
+    if (filter->now && !rga_count_lacking(rga, &lacking))
+        return WEFT_NO_MEMORY;
     if (filter->now)
-        return WEFT_OK;
+        return lacking > 0 ? WEFT_COLLECTED : WEFT_OK;
     struct restore restore = {.rga = rga, .filter = filter};
     weft_buffer_init(&restore.shown, &rga->allocator);
     weft_buffer_init(&restore.hidden, &rga->allocator);
     enum weft_status status = WEFT_OK;
     if (!find_shown(&restore) || !find_hidden(&restore))
         status = WEFT_NO_MEMORY;
+    else if (restore.collected)
+        status = WEFT_COLLECTED;
     else if (restore.atoms > OP_LAMPORT_MAX - rga->lamport)
         status = WEFT_LIMIT;
     else if (restore.atoms > 0 && !reserve(&restore))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "crdt/gaps.h"
 #include "crdt/op.h"
 
 static struct weft_id id_of(const struct rga *rga, uint32_t agent, uint32_t seq)
@@ -40,9 +41,30 @@ static bool parents_are_equal(const struct rga *rga, const struct pair *pair)
     return id_equal(here, there) && left_here == left_there;
 }
 
+// The same where some text was collected, here or there: that is not looked at.
+static uint32_t same_known_text(struct rga *rga, const struct pair *pair)
+{
+    struct span text = {pair->run->text, pair->run->text_size};
+    struct gaps_reader gaps = gaps_reader_make(text, 0, pair->run->length);
+    struct gaps_token token;
+    uint32_t same = 0;
+    gaps_skip(&gaps, pair->run_first, NULL, NULL);
+    while (same < pair->length && gaps_take(&gaps, 1, &token)) {
+        uint32_t iv = pair->op->iv + pair->op_first + same;
+        if (token.kind == 0 && !text_lacks(&rga->text, iv, 1) &&
+            !span_equal(token.text, text_view(&rga->text, iv, 1)))
+            break;
+        same += token.length;
+    }
+    return same;
+}
+
 // Of an insert: how many characters are the same.
 static uint32_t same_text(struct rga *rga, const struct pair *pair)
 {
+    if (pair->run->kind == WEFT_RUN_COLLECTED ||
+        text_lacks(&rga->text, pair->op->iv + pair->op_first, pair->length))
+        return same_known_text(rga, pair);
     struct span here = text_view(&rga->text, pair->op->iv + pair->op_first, pair->length);
     const uint8_t *there = pair->run->text + utf8_size(pair->run->text, pair->run_first);
     size_t size = utf8_size(there, pair->length);
@@ -90,11 +112,12 @@ static uint32_t same_atoms(struct rga *rga, const struct pair *pair)
 {
     const struct op *op = pair->op;
     const struct weft_run *run = pair->run;
-    if (op_kind(op) != run->kind || op->lamport + pair->op_first != run->lamport + pair->run_first)
+    uint32_t kind = run->kind == WEFT_RUN_COLLECTED ? WEFT_RUN_INSERT : run->kind;
+    if (op_kind(op) != kind || op->lamport + pair->op_first != run->lamport + pair->run_first)
         return 0;
-    if (run->kind == WEFT_RUN_INSERT)
+    if (kind == WEFT_RUN_INSERT)
         return parents_are_equal(rga, pair) ? same_text(rga, pair) : 0;
-    return op_kind_names(run->kind) ? same_targets(rga, pair) : same_payload(rga, pair);
+    return op_kind_names(kind) ? same_targets(rga, pair) : same_payload(rga, pair);
 }
 
 uint32_t rga_same(struct rga *rga, const struct weft_run *run)

@@ -65,8 +65,23 @@ static void hide_again(struct rga *rga, struct covers_range atoms)
     }
 }
 
-// The inverse of atoms [first, end) of a row. @param start Of all that is undone: a delete of what
-// was inserted since then is no part of what is seen of it.
+// The delete atoms of a row that undoing atoms [first, end) of it revives. @param start Of all that
+// is undone: a delete of what was inserted since then is no part of what is seen of it.
+static struct covers_range revived_atoms(const struct op *op, uint32_t first, uint32_t end,
+                                         uint32_t start)
+{
+    struct covers_range elements = rga_deleted_range(op, first, end);
+    uint32_t skipped = 0;
+    if (op->target_agent == op->agent && elements.end > start)
+        skipped = elements.end - (elements.first > start ? elements.first : start);
+    if (op_flag(op))
+        first += skipped;
+    else
+        end -= skipped;
+    return (struct covers_range){op->agent, first, end};
+}
+
+// The inverse of atoms [first, end) of a row.
 static void invert(struct rga *rga, const struct op *row, uint32_t first, uint32_t end,
                    uint32_t start)
 {
@@ -79,16 +94,26 @@ static void invert(struct rga *rga, const struct op *row, uint32_t first, uint32
     }
     if (op_kind(&op) != WEFT_RUN_DELETE)
         return;
-    struct covers_range elements = rga_deleted_range(&op, first, end);
-    uint32_t skipped = 0;
-    if (op.target_agent == op.agent && elements.end > start)
-        skipped = elements.end - (elements.first > start ? elements.first : start);
-    if (op_flag(&op))
-        first += skipped;
-    else
-        end -= skipped;
-    if (first < end)
-        revive(rga, (struct covers_range){op.agent, first, end});
+    struct covers_range atoms = revived_atoms(&op, first, end, start);
+    if (atoms.first < atoms.end)
+        revive(rga, atoms);
+}
+
+// Whether the text is here that undoing brings back.
+static bool can_revive(struct rga *rga, uint32_t first, uint32_t end)
+{
+    for (uint32_t seq = first; seq < end && gaps_are_read && rga->text.gone > 0;) {
+        const struct op *op = oplog_at(&rga->log, oplog_find(&rga->log, rga->local, seq));
+        uint32_t to = op_seq_end(op) < end ? op_seq_end(op) : end;
+        if (op_kind(op) == WEFT_RUN_DELETE) {
+            struct covers_range atoms = revived_atoms(op, seq, to, first);
+            if (atoms.first < atoms.end &&
+                !rga_has_text(rga, rga_deleted_range(op, atoms.first, atoms.end)))
+                return false;
+        }
+        seq = to;
+    }
+    return true;
 }
 
 // Makes room for what undoing needs at most.
@@ -113,6 +138,8 @@ enum weft_status rga_undo(struct rga *rga, uint32_t first, uint32_t end)
 {
     if (end - first > OP_LAMPORT_MAX - rga->lamport)
         return WEFT_LIMIT;
+    if (!can_revive(rga, first, end))
+        return WEFT_COLLECTED;
     if (!reserve_undo(rga, first, end))
         return WEFT_NO_MEMORY;
     rga->tree.cursor.leaf = TREE_NONE;

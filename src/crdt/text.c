@@ -19,6 +19,7 @@ static void page_finish(struct text *text, struct text_page *page)
     memory_free(&text->allocator, page->data, page->capacity);
     memory_free(&text->allocator, page->samples,
                 page->samples != NULL ? TEXT_SAMPLES * sizeof page->samples[0] : 0);
+    memory_free(&text->allocator, page->gone, TEXT_PAGE_ELEMENTS / 8);
 }
 
 void text_finish(struct text *text)
@@ -30,7 +31,7 @@ void text_finish(struct text *text)
 }
 
 // Room for `bytes` in all. A page that is about to be full gets no more than it needs.
-static bool page_reserve(struct text *text, struct text_page *page, uint32_t bytes)
+bool text_page_reserve(struct text *text, struct text_page *page, uint32_t bytes)
 {
     if (bytes <= page->capacity)
         return true;
@@ -51,7 +52,7 @@ static bool page_reserve(struct text *text, struct text_page *page, uint32_t byt
 }
 
 // What is in the page so far is ASCII.
-static bool page_add_samples(struct text *text, struct text_page *page)
+bool text_page_add_samples(struct text *text, struct text_page *page)
 {
     if (page->samples != NULL)
         return true;
@@ -84,9 +85,9 @@ bool text_grow(struct text *text, uint64_t elements, uint64_t bytes)
         uint64_t size = here + more;
         if (size > here * CHARACTER_SIZE_MAX)
             size = here * CHARACTER_SIZE_MAX;
-        if (!page_reserve(text, page, page->size + (uint32_t)size))
+        if (!text_page_reserve(text, page, page->size + (uint32_t)size))
             return false;
-        if (more > 0 && !page_add_samples(text, page))
+        if (more > 0 && !text_page_add_samples(text, page))
             return false;
         left -= here;
         room = TEXT_PAGE_ELEMENTS;
@@ -152,6 +153,8 @@ static struct text_sample page_seek(const struct text_page *page, uint32_t eleme
         *offset_out = page->size;
         return (struct text_sample){.astral = (uint16_t)page->astral};
     }
+    if (page->gone != NULL)
+        return text_seek_gone(page, element, offset_out);
     uint32_t sample = element >> TEXT_SAMPLE_SHIFT;
     struct text_sample at = page->samples[sample];
     uint32_t offset = at.offset;
@@ -194,6 +197,8 @@ struct weight text_weigh_indexed(const struct text_page *page, uint32_t first, u
     weight.units[WEFT_SCALARS] = length;
     weight.units[WEFT_UTF8] = end - start;
     weight.units[WEFT_UTF16] = length + (uint16_t)(to.astral - from.astral);
+    if (page->gone != NULL)
+        weight.units[WEFT_UTF16] -= text_count_gone(page, first, length);
     return weight;
 }
 

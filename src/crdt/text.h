@@ -8,7 +8,11 @@
 //                                128, ... of the page    characters past U+FFFF at every 64th
 //
 // What is appended at once stays in one page (text_room() says how much fits), so that the text of
-// a run is one piece of memory. May include: base.
+// a run is one piece of memory.
+//
+// Text can be dropped (text_gone.c): its elements keep their places and have no bytes. A page with
+// such has a bit for each element and samples; a gone element counts as one byte in `text.bytes`,
+// so that this is `text.length` exactly when all that is here is ASCII. May include: base.
 #ifndef WEFT_CRDT_TEXT_H
 #define WEFT_CRDT_TEXT_H
 
@@ -41,6 +45,7 @@ struct text_sample {
 struct text_page {
     uint8_t *data;
     struct text_sample *samples; // TEXT_SAMPLES of them, or NULL while the page is all ASCII
+    uint64_t *gone;              // a bit for each element without text; NULL: all have it
     uint32_t size;               // bytes in use
     uint32_t capacity;
     uint32_t elements;
@@ -59,6 +64,7 @@ struct text {
     uint32_t length; // elements
     uint32_t bytes;
     uint32_t astral; // characters past U+FFFF
+    uint32_t gone;   // elements without text
     struct weft_allocator allocator;
 };
 
@@ -84,7 +90,7 @@ static inline struct text_page *text_page(const struct text *text, uint32_t iv)
 
 static inline bool text_page_is_ascii(const struct text_page *page)
 {
-    return page->size == page->elements;
+    return page->size == page->elements && page->gone == NULL;
 }
 
 /// Elements that still fit into the page that text_append() would write to.
@@ -134,7 +140,50 @@ static inline void text_append(struct text *text, struct span utf8, uint32_t ele
     text_take(text, elements, (uint32_t)utf8.size);
 }
 
-/// Bytes of [iv, iv + length), which lie in one page. Borrowed until the next append.
+// ----------------------------------------------------------------------------------- text that
+// goes
+
+/// How many of `length` elements from `iv` on, in one page, are as the first one is.
+/// @param gone_out Whether that has no text.
+uint32_t text_alike(const struct text *text, uint32_t iv, uint32_t length, bool *gone_out);
+/// Whether any of these elements, in one page, has no text.
+static inline bool text_lacks(const struct text *text, uint32_t iv, uint32_t length)
+{
+    bool gone;
+    return text->gone > 0 && (text_alike(text, iv, length, &gone) < length || gone);
+}
+
+/// Takes the text of all elements whose bit is set from memory.
+/// @return false, with all as it was, when there is no memory.
+bool text_drop(struct text *text, const uint64_t *bits);
+
+/// What text_reserve() needs more before text_append_gone(), for so many elements in all.
+bool text_reserve_gone(struct text *text, uint64_t elements);
+/// Appends elements without text, at most text_room() and one at least. Room must have been
+/// reserved, as if each had a byte.
+void text_append_gone(struct text *text, uint32_t elements);
+
+/// Makes room for so many bytes of text that comes back, wherever it was, besides `appended` bytes
+/// behind the last element. @return false: none.
+bool text_reserve_fill(struct text *text, uint64_t bytes, uint64_t appended);
+/// Gives elements of one page, all gone, their text, which is `length` characters.
+void text_fill(struct text *text, uint32_t iv, uint32_t length, struct span utf8);
+
+/// Gives back what reservations left over in pages without all of their text.
+void text_trim(struct text *text);
+
+/// Byte offset of an element in its page, and the astral characters before it.
+struct text_sample text_seek_gone(const struct text_page *page, uint32_t element,
+                                  uint32_t *offset_out);
+/// Of elements in one page that has some without text, how many those are.
+uint32_t text_count_gone(const struct text_page *page, uint32_t first, uint32_t length);
+/// Room for `bytes` in a page in all.
+bool text_page_reserve(struct text *text, struct text_page *page, uint32_t bytes);
+/// Gives a page samples. What is in it so far is ASCII, unless it has them.
+bool text_page_add_samples(struct text *text, struct text_page *page);
+
+/// Bytes of [iv, iv + length), which lie in one page: of those that have text. Borrowed until the
+/// next append.
 struct span text_view(const struct text *text, uint32_t iv, uint32_t length);
 
 /// Counts [iv, iv + length), which lie in one page.

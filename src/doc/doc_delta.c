@@ -62,6 +62,9 @@ void doc_unpark_ready(struct weft_doc *doc, struct weft_apply_result *result)
         case RGA_CONFLICT:
             note_invalid(result, &run, WEFT_CONFLICT);
             break;
+        case RGA_COLLECTED:
+            note_invalid(result, &run, WEFT_COLLECTED);
+            break;
         case RGA_LIMIT:
             note(result, WEFT_LIMIT);
             break;
@@ -112,6 +115,9 @@ static enum weft_status note_fate(struct weft_doc *doc, struct weft_apply_result
     case RGA_CONFLICT:
         note_invalid(result, run, WEFT_CONFLICT);
         break;
+    case RGA_COLLECTED:
+        note_invalid(result, run, WEFT_COLLECTED);
+        break;
     case RGA_LIMIT:
         note(result, WEFT_LIMIT);
         return WEFT_LIMIT;
@@ -119,6 +125,25 @@ static enum weft_status note_fate(struct weft_doc *doc, struct weft_apply_result
         return WEFT_NO_MEMORY;
     }
     return WEFT_OK;
+}
+
+// The same of a run that waits without those of its delta, on which its text relies.
+static enum weft_status note_waiting(struct weft_doc *doc, struct weft_apply_result *result,
+                                     enum weft_apply_mode mode, const struct delta_reader *reader,
+                                     struct weft_run *run, const struct fate *fate)
+{
+    struct weft_buffer text;
+    weft_buffer_init(&text, &doc_rga(doc)->allocator);
+    enum weft_status status = delta_reader_detach(reader, run, &text);
+    if (status == WEFT_OK) {
+        status = note_fate(doc, result, mode, run, fate);
+    } else {
+        result->runs_missing++;
+        note(result, status);
+        status = WEFT_OK;
+    }
+    weft_buffer_finish(&text);
+    return status;
 }
 
 // Applies the runs of a delta that was checked.
@@ -133,7 +158,10 @@ static enum weft_status apply_runs(struct weft_doc *doc, struct weft_apply_resul
         return status;
     while (status == WEFT_OK && delta_reader_next(&reader, &run) == WEFT_OK) {
         fate.outcome = rga_apply(doc_rga(doc), &run, &fate.atoms, &fate.missing);
-        status = note_fate(doc, result, mode, &run, &fate);
+        if (gaps_are_read && fate.outcome == RGA_MISSING && run.kind == WEFT_RUN_COLLECTED)
+            status = note_waiting(doc, result, mode, &reader, &run, &fate);
+        else
+            status = note_fate(doc, result, mode, &run, &fate);
     }
     delta_reader_finish(&reader);
     return status;
@@ -159,6 +187,7 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
 {
     struct span bytes = {delta, delta_size};
     struct weft_run run;
+    doc->unsettled->doubting = mode == WEFT_APPLY_DOUBT;
     if (delta_read_single(&run, bytes))
         return apply_single(result_out, doc, mode, &run);
     struct rga *rga = doc_rga(doc);
@@ -168,7 +197,8 @@ enum weft_status weft_doc_apply(struct weft_apply_result *result_out, struct wef
         return status;
     struct rga_need need = {
         totals.runs,     totals.elements,      totals.bytes,     totals.agents,    totals.stretches,
-        totals.payloads, totals.payload_bytes, totals.undeletes, totals.undeleted,
+        totals.payloads, totals.payload_bytes, totals.undeletes, totals.undeleted, totals.revived,
+        totals.gaps,     totals.gone,          totals.sums,
     };
     if (!rga_reserve(rga, &need))
         return WEFT_NO_MEMORY;
@@ -290,10 +320,14 @@ static void reader_finish(struct weft_delta_reader *reader)
 static uint32_t fitting(const struct rga *rga, const struct op *op, uint32_t first, size_t size)
 {
     uint32_t length = op_length(op) - first;
-    if (op_kind(op) != WEFT_RUN_INSERT && op_kind_names(op_kind(op)))
+    if (op_kind(op) == WEFT_RUN_DELETE)
         return length;
+    if (op_kind(op) == WEFT_RUN_UNDELETE) // each has a character of 4 bytes at most
+        return length <= size / 4 ? length : (uint32_t)(size / 4);
     if (op_kind(op) != WEFT_RUN_INSERT)
         return oplog_payload(&rga->log, op).size <= size ? length : 0;
+    if (gaps_are_read && text_lacks(&rga->text, op->iv + first, length))
+        return delta_writer_fitting(rga, op, first, size);
     struct weight weight = text_weigh(&rga->text, op->iv + first, length);
     if (weight.units[WEFT_UTF8] <= size)
         return length;
@@ -326,10 +360,24 @@ static size_t rest_of_reserved(const struct rga *rga, uint32_t row)
     return size;
 }
 
+// Adds atoms [first, end) of a row; with an undelete goes the text that it brings back, for those
+// who have collected it.
+static enum weft_status add_atoms(struct delta_writer *writer, struct rga *rga, const struct op *op,
+                                  uint32_t first, uint32_t end)
+{
+    enum weft_status status = delta_writer_add(writer, rga, op, first, end);
+    if (op_kind(op) != WEFT_RUN_UNDELETE)
+        return status;
+    struct rga_named named = rga_named_make(op, first, end);
+    for (uint32_t iv, length; status == WEFT_OK && rga_named_next(rga, &named, &iv, &length);)
+        status = delta_writer_add_text(writer, text_view(&rga->text, iv, length));
+    return status;
+}
+
 // Adds the atoms of the reader's row that are to be sent. Sets *full_out when some did not fit.
 static enum weft_status add_row(struct weft_delta_reader *reader, size_t size_max, bool *full_out)
 {
-    const struct rga *rga = doc_rga(reader->doc);
+    struct rga *rga = doc_rga(reader->doc);
     struct delta_writer *writer = reader->doc->writer;
     const struct op *op = oplog_at(&rga->log, reader->row);
     uint32_t first = reader->offset;
@@ -351,7 +399,7 @@ static enum weft_status add_row(struct weft_delta_reader *reader, size_t size_ma
     *full_out = count < end - first;
     if (count == 0)
         return WEFT_OK;
-    enum weft_status status = delta_writer_add(writer, rga, op, first, first + count);
+    enum weft_status status = add_atoms(writer, rga, op, first, first + count);
     if (status == WEFT_OK)
         reader->offset = first + count;
     return status;
@@ -439,7 +487,7 @@ enum weft_status weft_doc_delta_own(struct weft_buffer *out, const struct weft_d
     while (seq < next && status == WEFT_OK) {
         const struct op *op = oplog_at(&rga->log, oplog_find(&rga->log, index, seq));
         uint32_t first = op_kind_names(op_kind(op)) ? seq - op->seq : 0;
-        status = delta_writer_add(doc->writer, rga, op, first, op_length(op));
+        status = add_atoms(doc->writer, rga, op, first, op_length(op));
         seq = op_seq_end(op);
     }
     return status == WEFT_OK ? delta_writer_end(doc->writer, rga, out) : status;

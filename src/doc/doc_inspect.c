@@ -14,27 +14,33 @@ struct weft_doc_stats weft_doc_stats(const struct weft_doc *doc)
         .spans = rga->tree.slots,
         .agents = rga->authors,
         .parked_runs = rga->parking.count,
+        .collected = rga->text.gone,
         .memory = doc->memory->used + sizeof *doc + sizeof *doc->unsettled + sizeof *doc->writer +
                   sizeof *doc->memory,
     };
 }
 
-static struct weft_run run_of(const struct rga *rga, const struct op *op)
+// Atoms [first, first + length) of a row.
+static struct weft_run run_of(const struct rga *rga, const struct op *op, uint32_t first,
+                              uint32_t length)
 {
     struct weft_run run = {
         .kind = (uint8_t)op_kind(op),
-        .length = op_length(op),
+        .length = length,
         .agent = agents_id(&rga->agents, op->agent),
-        .seq = op->seq,
-        .lamport = op->lamport,
+        .seq = op->seq + first,
+        .lamport = op->lamport + first,
         .target = WEFT_ID_ROOT,
     };
     struct span text = {NULL, 0};
     if (op_kind_names(run.kind) && op->target_agent != AGENT_NONE)
         run.target = (struct weft_id){agents_id(&rga->agents, op->target_agent), op->target_seq};
     if (run.kind == WEFT_RUN_INSERT) {
-        run.left = op_flag(op);
-        text = text_view(&rga->text, op->iv, run.length);
+        run.left = op_flag(op) && first == 0;
+        if (first > 0)
+            run.target = (struct weft_id){run.agent, run.seq - 1};
+        if (!text_lacks(&rga->text, op->iv + first, length))
+            text = text_view(&rga->text, op->iv + first, length);
     } else if (op_kind_names(run.kind)) {
         run.backward = op_flag(op);
     } else {
@@ -50,10 +56,43 @@ void weft_doc_visit_runs(const struct weft_doc *doc,
 {
     const struct rga *rga = doc_rga(doc);
     for (uint32_t row = 0; row < rga->log.ops.count; row++) {
-        struct weft_run run = run_of(rga, oplog_at(&rga->log, row));
-        if (!visit(context, &run))
-            return;
+        const struct op *op = oplog_at(&rga->log, row);
+        uint32_t length = op_length(op);
+        for (uint32_t first = 0, here = length; first < length; first += here) {
+            bool gone;
+            if (op_kind(op) == WEFT_RUN_INSERT)
+                here = text_alike(&rga->text, op->iv + first, length - first, &gone);
+            struct weft_run run = run_of(rga, op, first, here);
+            if (!visit(context, &run))
+                return;
+        }
     }
+}
+
+// Pieces of a slot that have text or have none. @return false when no more are wanted.
+static bool visit_slot(const struct rga *rga, const struct tree_leaf *leaf, uint32_t slot,
+                       bool (*visit)(void *context, const struct weft_span *span), void *context)
+{
+    const struct op *op = oplog_at(&rga->log, leaf->op[slot]);
+    uint32_t length = leaf_length(leaf, slot);
+    for (uint32_t first = 0, here; first < length; first += here) {
+        bool gone;
+        uint32_t iv = leaf->iv[slot] + first;
+        here = text_alike(&rga->text, iv, length - first, &gone);
+        struct span text = {NULL, 0};
+        if (!gone)
+            text = text_view(&rga->text, iv, here);
+        struct weft_span span = {
+            .id = {agents_id(&rga->agents, op->agent), op->seq + (iv - op->iv)},
+            .length = here,
+            .visible = leaf_visible(leaf, slot),
+            .text = text.data,
+            .text_size = text.size,
+        };
+        if (!visit(context, &span))
+            return false;
+    }
+    return true;
 }
 
 void weft_doc_visit_spans(const struct weft_doc *doc,
@@ -64,17 +103,7 @@ void weft_doc_visit_spans(const struct weft_doc *doc,
     for (uint32_t i = tree->first; i != TREE_NONE; i = tree_leaf(tree, i)->next) {
         const struct tree_leaf *leaf = tree_leaf(tree, i);
         for (uint32_t slot = 0; slot < leaf->count; slot++) {
-            const struct op *op = oplog_at(&rga->log, leaf->op[slot]);
-            uint32_t length = leaf_length(leaf, slot);
-            struct span text = text_view(&rga->text, leaf->iv[slot], length);
-            struct weft_span span = {
-                .id = {agents_id(&rga->agents, op->agent), op->seq + (leaf->iv[slot] - op->iv)},
-                .length = length,
-                .visible = leaf_visible(leaf, slot),
-                .text = text.data,
-                .text_size = text.size,
-            };
-            if (!visit(context, &span))
+            if (!visit_slot(rga, leaf, slot, visit, context))
                 return;
         }
     }

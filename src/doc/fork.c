@@ -13,33 +13,40 @@
 // ------------------------------------------------------------------------------------ pieces of
 // runs
 
-struct weft_run fork_slice(const struct weft_run *run, uint32_t first, uint32_t end)
+enum weft_status fork_slice(struct weft_run *piece_out, struct weft_buffer *text,
+                            const struct weft_run *run, uint32_t first, uint32_t end)
 {
     struct weft_run piece = *run;
+    enum weft_status status = WEFT_OK;
     piece.seq += first;
     piece.lamport += first;
     piece.length = end - first;
-    if (!op_kind_names(run->kind))
-        return piece;
-    if (run->kind == WEFT_RUN_INSERT) {
+    if (run->kind == WEFT_RUN_INSERT || run->kind == WEFT_RUN_UNDELETE) {
         size_t before = utf8_size(run->text, first);
         piece.text += before;
         piece.text_size = utf8_size(piece.text, piece.length);
+    } else if (run->kind == WEFT_RUN_COLLECTED) {
+        struct span whole = {run->text, run->text_size};
+        text->size = 0;
+        status = gaps_slice(text, gaps_reader_make(whole, run->seq, run->length), first, end);
+        piece.text = text->data;
+        piece.text_size = text->size;
+    }
+    if (run->kind == WEFT_RUN_INSERT || run->kind == WEFT_RUN_COLLECTED) {
         if (first > 0) {
             piece.target = (struct weft_id){run->agent, piece.seq - 1};
             piece.left = false;
         }
-    } else if (run->backward) {
-        piece.target.seq -= first;
-    } else {
-        piece.target.seq += first;
+    } else if (fork_can_cut(run->kind)) {
+        piece.target.seq += run->backward ? -(uint64_t)first : first;
     }
-    return piece;
+    *piece_out = piece;
+    return status;
 }
 
 struct weft_id fork_named(const struct weft_run *run)
 {
-    return op_kind_names(run->kind) ? run->target : WEFT_ID_ROOT;
+    return fork_can_cut(run->kind) ? run->target : WEFT_ID_ROOT;
 }
 
 // Atoms from the one with number `at` on that are on the same side of `seq`, going up.
@@ -51,13 +58,14 @@ static uint64_t side_up(uint64_t at, uint64_t seq)
 uint32_t fork_side(const struct weft_run *run, uint32_t first, uint64_t agent, uint64_t seq)
 {
     uint64_t most = run->length - first;
-    if (!op_kind_names(run->kind))
+    if (!fork_can_cut(run->kind))
         return (uint32_t)most; // whole or not at all
     if (run->agent == agent) {
         uint64_t own = side_up(run->seq + first, seq);
         most = own < most ? own : most;
     }
-    if (run->kind == WEFT_RUN_INSERT || run->target.agent != agent)
+    if (run->kind == WEFT_RUN_INSERT || run->kind == WEFT_RUN_COLLECTED ||
+        run->target.agent != agent)
         return (uint32_t)most;
     uint64_t target = run->backward ? run->target.seq - first : run->target.seq + first;
     uint64_t named = !run->backward  ? side_up(target, seq)
@@ -223,6 +231,7 @@ struct within {
     struct weft_buffer *cuts;
     struct weft_apply_result *result;
     uint32_t runs_cut;
+    struct weft_buffer text; // of a piece
 };
 
 static enum weft_status note_missing(struct weft_apply_result *result)
@@ -287,9 +296,11 @@ static enum weft_status apply_within(struct within *within, const struct weft_ru
             uint32_t side = fork_side(run, first, named.agent, named.seq);
             count = side < count ? side : count;
         }
-        struct weft_run piece = fork_slice(run, first, first + count);
-        if (!op_kind_names(run->kind))
-            piece = *run;
+        struct weft_run piece = *run;
+        if (fork_can_cut(run->kind))
+            status = fork_slice(&piece, &within->text, run, first, first + count);
+        if (status != WEFT_OK)
+            break;
         if (has_own && piece.seq + piece.length > own.seq) {
             within->runs_cut++;
         } else if (has_named && fork_named(&piece).seq >= named.seq) {
@@ -344,10 +355,13 @@ enum weft_status weft_doc_apply_within(struct weft_apply_result *result_out, uin
     if (status != WEFT_OK)
         return status;
     struct weft_apply_result result = {0};
-    struct within within = {rga, cuts, &result, 0};
+    struct within within = {.rga = rga, .cuts = cuts, .result = &result};
+    weft_buffer_init(&within.text, &rga->allocator);
+    rga->doubting = false;
     while (status == WEFT_OK && delta_reader_next(&reader, &run) == WEFT_OK)
         status = apply_within(&within, &run);
     delta_reader_finish(&reader);
+    weft_buffer_finish(&within.text);
     *runs_cut_out = within.runs_cut;
     *result_out = result;
     return status;

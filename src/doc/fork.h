@@ -8,8 +8,16 @@
 
 #include "doc/doc_impl.h"
 
-/// Atoms [first, end) of a run that may be cut anywhere.
-struct weft_run fork_slice(const struct weft_run *run, uint32_t first, uint32_t end);
+/// Whether runs of a kind name atoms and may be cut anywhere.
+static inline bool fork_can_cut(uint32_t kind)
+{
+    return op_kind_names(kind) || kind == WEFT_RUN_COLLECTED;
+}
+
+/// Atoms [first, end) of a run that may be cut anywhere. @param text Where the text of one with
+/// gaps goes: the piece borrows it. @return WEFT_OK or WEFT_NO_MEMORY.
+enum weft_status fork_slice(struct weft_run *piece_out, struct weft_buffer *text,
+                            const struct weft_run *run, uint32_t first, uint32_t end);
 
 /// What the first atom of a run names.
 struct weft_id fork_named(const struct weft_run *run);

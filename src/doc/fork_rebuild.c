@@ -33,6 +33,7 @@ struct rebuild {
     uint32_t lane_count;
     bool changed; // the cuts
     struct weft_rebuilt rebuilt;
+    struct weft_buffer text; // of a piece
 };
 
 static struct lane *lane_of(const struct rebuild *rebuild, uint64_t agent)
@@ -176,7 +177,7 @@ static enum weft_status inherit(struct rebuild *rebuild, struct lane *lane, stru
     }
     piece->agent = lane->heir;
     piece->seq = place;
-    if (op_kind_names(piece->kind))
+    if (fork_can_cut(piece->kind))
         piece->target = moved;
     if (rga_same(doc_rga(rebuild->to), piece) < piece->length) {
         lane->heir_cut = place; // someone else's branch began alike, and is here already
@@ -192,6 +193,10 @@ static enum weft_status take_piece(struct rebuild *rebuild, struct weft_run *pie
 {
     struct lane *lane = lane_of(rebuild, piece->agent);
     struct weft_id moved = {0};
+    // The hash of text that was collected is of a part of this agent's atoms, all of it.
+    if (piece->kind == WEFT_RUN_COLLECTED &&
+        piece->seq + piece->length > lane->cut - lane->cut % SUMS_CHUNK_ATOMS)
+        return WEFT_COLLECTED;
     if (piece->seq >= lane->cut)
         return inherit(rebuild, lane, piece);
     enum named named = find_named(rebuild, fork_named(piece), &moved);
@@ -210,9 +215,10 @@ static enum weft_status take_run(struct rebuild *rebuild, const struct weft_run 
     for (uint32_t first = 0; first < run->length && status == WEFT_OK;) {
         uint32_t count = piece_of(rebuild, run, first);
         struct weft_run piece = *run;
-        if (op_kind_names(run->kind) && (first > 0 || count < run->length))
-            piece = fork_slice(run, first, first + count);
-        status = take_piece(rebuild, &piece);
+        if (fork_can_cut(run->kind) && (first > 0 || count < run->length))
+            status = fork_slice(&piece, &rebuild->text, run, first, first + count);
+        if (status == WEFT_OK)
+            status = take_piece(rebuild, &piece);
         first += count;
     }
     return status;
@@ -301,8 +307,10 @@ enum weft_status weft_doc_rebuild(struct weft_doc **doc_out, struct weft_rebuilt
     }
     struct rebuild rebuild = {.from = doc, .cuts = cuts, .lane_count = from->agents.pool.count};
     size_t size = rebuild.lane_count * sizeof *rebuild.lanes;
+    weft_buffer_init(&rebuild.text, parent);
     rebuild.lanes = memory_alloc(parent, size);
     enum weft_status status = rebuild.lanes != NULL ? run_all(&rebuild) : WEFT_NO_MEMORY;
+    weft_buffer_finish(&rebuild.text);
     memory_free(parent, rebuild.lanes, rebuild.lanes != NULL ? size : 0);
     if (status != WEFT_OK) {
         weft_doc_destroy(rebuild.to);

@@ -35,13 +35,19 @@ static uint64_t units_of(const struct rga *rga, enum weft_unit unit, uint32_t iv
     return unit == WEFT_SCALARS ? length : text_weigh(&rga->text, iv, length).units[unit];
 }
 
+// Collected text counts as nothing in other units than scalars.
+static enum weft_unit unit_of(const struct rga *rga, enum weft_unit unit)
+{
+    return rga->text.gone > 0 ? unit : text_unit(&rga->text, unit);
+}
+
 // ------------------------------------------------------------------------------------------- text
 
 static uint64_t length_at(const struct filter *filter, enum weft_unit unit)
 {
     uint64_t length = 0;
     struct filter_walk walk = filter_walk_start(filter, NULL);
-    unit = text_unit(&filter->rga->text, unit);
+    unit = unit_of(filter->rga, unit);
     if (filter->now)
         return filter->rga->tree.total.units[unit];
     for (struct filter_piece piece; filter_walk_next(&walk, &piece);) {
@@ -55,6 +61,7 @@ static enum weft_status append_text(struct weft_buffer *out, const struct filter
 {
     struct filter_walk walk = filter_walk_start(filter, NULL);
     uint64_t size = length_at(filter, WEFT_UTF8);
+    size_t before = out->size;
     enum weft_status status =
         size <= SIZE_MAX ? weft_buffer_reserve(out, (size_t)size) : WEFT_NO_MEMORY;
     for (struct filter_piece piece; status == WEFT_OK && filter_walk_next(&walk, &piece);) {
@@ -62,7 +69,11 @@ static enum weft_status append_text(struct weft_buffer *out, const struct filter
             continue;
         struct span text = text_view(&filter->rga->text, piece.iv, piece.length);
         status = weft_buffer_append(out, text.data, text.size);
+        if (text_lacks(&filter->rga->text, piece.iv, piece.length))
+            status = WEFT_COLLECTED;
     }
+    if (status != WEFT_OK)
+        out->size = before;
     return status;
 }
 
@@ -123,18 +134,19 @@ struct comparing {
     enum weft_unit unit;
     struct weft_diff_span span; // of length 0 before the first
     uint32_t iv;
+    bool gone; // its text
     bool (*visit)(void *context, const struct weft_diff_span *span);
     void *context;
 };
 
 // Whether a piece goes on with the span: one author, one state, one piece of text.
 static bool diff_continues(const struct comparing *diff, struct weft_id id,
-                           enum weft_diff_kind kind, uint32_t iv)
+                           enum weft_diff_kind kind, uint32_t iv, bool gone)
 {
     const struct weft_diff_span *span = &diff->span;
-    return span->length > 0 && span->kind == kind && span->id.agent == id.agent &&
-           span->id.seq + span->length == id.seq && diff->iv + span->length == iv &&
-           diff->iv >> TEXT_PAGE_SHIFT == iv >> TEXT_PAGE_SHIFT;
+    return span->length > 0 && span->kind == kind && diff->gone == gone &&
+           span->id.agent == id.agent && span->id.seq + span->length == id.seq &&
+           diff->iv + span->length == iv && diff->iv >> TEXT_PAGE_SHIFT == iv >> TEXT_PAGE_SHIFT;
 }
 
 // Hands the span out. @return false when no more are wanted.
@@ -143,7 +155,9 @@ static bool diff_show(struct comparing *diff)
     struct weft_diff_span *span = &diff->span;
     if (span->length == 0)
         return true;
-    struct span text = text_view(&diff->rga->text, diff->iv, (uint32_t)span->length);
+    struct span text = {NULL, 0};
+    if (!diff->gone)
+        text = text_view(&diff->rga->text, diff->iv, (uint32_t)span->length);
     span->text = text.data;
     span->text_size = text.size;
     span->units = units_of(diff->rga, diff->unit, diff->iv, (uint32_t)span->length);
@@ -154,6 +168,23 @@ static bool diff_show(struct comparing *diff)
     return more;
 }
 
+// Adds elements that all have their text or all do not. @return false when no more are wanted.
+static bool diff_add(struct comparing *diff, const struct filter_piece *piece, bool gone)
+{
+    struct weft_id id = id_of(diff->rga, piece);
+    enum weft_diff_kind kind = kind_of(piece);
+    if (!diff_continues(diff, id, kind, piece->iv, gone)) {
+        if (!diff_show(diff))
+            return false;
+        diff->span.kind = kind;
+        diff->span.id = id;
+        diff->iv = piece->iv;
+        diff->gone = gone;
+    }
+    diff->span.length += piece->length;
+    return true;
+}
+
 static void walk_diff(struct comparing *diff, const struct filter *before,
                       const struct filter *after)
 {
@@ -162,15 +193,12 @@ static void walk_diff(struct comparing *diff, const struct filter *before,
     for (struct filter_piece piece; more && filter_walk_next(&walk, &piece);) {
         if (!piece.visible[0] && !piece.visible[1])
             continue;
-        struct weft_id id = id_of(diff->rga, &piece);
-        enum weft_diff_kind kind = kind_of(&piece);
-        if (!diff_continues(diff, id, kind, piece.iv)) {
-            more = diff_show(diff);
-            diff->span.kind = kind;
-            diff->span.id = id;
-            diff->iv = piece.iv;
+        for (uint32_t left = piece.length; more && left > 0; left -= piece.length) {
+            bool gone;
+            piece.length = text_alike(&diff->rga->text, piece.iv, left, &gone);
+            more = diff_add(diff, &piece, gone);
+            piece.iv += piece.length;
         }
-        diff->span.length += piece.length;
     }
     if (more)
         diff_show(diff);
@@ -189,7 +217,7 @@ weft_doc_visit_diff(const struct weft_doc *doc, enum weft_unit unit, const uint8
     status = open_version(&filters[1], doc, (struct span){after, after_size});
     if (status == WEFT_OK) {
         struct comparing diff = {
-            .rga = rga, .unit = text_unit(&rga->text, unit), .visit = visit, .context = context};
+            .rga = rga, .unit = unit_of(rga, unit), .visit = visit, .context = context};
         walk_diff(&diff, &filters[0], &filters[1]);
         filter_finish(&filters[1]);
     }
@@ -318,7 +346,7 @@ weft_doc_visit_blame_at(const struct weft_doc *doc, const uint8_t *version, size
     if (status != WEFT_OK)
         return status;
     struct blame blame = {.filter = &filter,
-                          .unit = text_unit(&filter.rga->text, unit),
+                          .unit = unit_of(filter.rga, unit),
                           .run = {.index = index},
                           .visit = visit,
                           .context = context};
@@ -329,4 +357,30 @@ weft_doc_visit_blame_at(const struct weft_doc *doc, const uint8_t *version, size
         walk_blame(&blame, filter_walk_start(&filter, NULL), 0);
     filter_finish(&filter);
     return status;
+}
+
+// -------------------------------------------------------------------------------------- collecting
+
+enum weft_status weft_doc_collect(struct weft_collected *collected_out, struct weft_doc *doc,
+                                  const uint8_t *version, size_t size)
+{
+    struct filter filter;
+    struct rga_collected collected = {0};
+    enum weft_status status = open_version(&filter, doc, (struct span){version, size});
+    if (status != WEFT_OK)
+        return status;
+    status = rga_collect(doc_rga(doc), &filter, &collected);
+    if (status == WEFT_OK)
+        *collected_out = (struct weft_collected){collected.elements, collected.bytes};
+    filter_finish(&filter);
+    return status;
+}
+
+enum weft_status weft_doc_lacking(uint64_t *count_out, const struct weft_doc *doc)
+{
+    uint64_t count;
+    if (!rga_count_lacking(doc_rga(doc), &count))
+        return WEFT_NO_MEMORY;
+    *count_out = count;
+    return WEFT_OK;
 }

@@ -141,6 +141,8 @@ static enum weft_status invert_step(struct weft_buffer *delta_out, struct weft_u
         status = weft_buffer_reserve(to, sizeof done);
         if (status == WEFT_OK)
             status = rga_undo(rga, (uint32_t)step->first, (uint32_t)step->end);
+        if (status == WEFT_COLLECTED)
+            from->size -= sizeof done; // for ever: the step before it is the next
         if (status != WEFT_OK)
             return status;
         from->size -= sizeof done;

@@ -212,7 +212,7 @@ static struct refusal apply(struct node *node, struct room *room, struct subscri
         return keep_branch(node, room, subscription, at, delta);
     }
     if (status == WEFT_OK) {
-        status = weft_doc_apply(result, room->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+        status = weft_doc_apply(result, room->doc, WEFT_APPLY_DOUBT, delta.data, delta.size);
     }
     return refusal_of(status, result);
 }

@@ -5,6 +5,18 @@
 
 #include "tests/support/deltas.h"
 
+#define HASH "0123456789abcdef0123456789ABCDEF"
+/// Texts with gaps: of 200, 128 and 9 elements, and one that does not fit.
+static const uint8_t *const gapped[] = {
+    (const uint8_t *)"ab\xfe\x01" HASH "\xff\xc5\x01z",
+    (const uint8_t *)"\xfe\x00" HASH "\xff\x40\xc3\xa9\xff\x3f",
+    (const uint8_t *)"\xfe\x01" HASH "\xff\x04"
+                     "abcde",
+    (const uint8_t *)"\xff\x05"
+                     "ab",
+};
+static const size_t gapped_sizes[] = {2 + 34 + 3 + 1, 34 + 2 + 2 + 2, 34 + 2 + 5, 4};
+
 static struct weft_run make_run(const uint8_t bytes[8])
 {
     static const uint8_t text[] = "abcdefghijklmnop";
@@ -24,6 +36,15 @@ static struct weft_run make_run(const uint8_t bytes[8])
             run.left = false;
             run.target = WEFT_ID_ROOT;
         }
+        if ((bytes[7] & 24) == 24) { // of which some was collected
+            size_t which = bytes[7] >> 5 & 3;
+            run.kind = WEFT_RUN_COLLECTED;
+            run.length = which == 3 ? run.length : (uint32_t[]){200, 128, 9}[which];
+            run.text = gapped[which];
+            run.text_size = gapped_sizes[which];
+        }
+    } else if (run.kind == WEFT_RUN_UNDELETE) {
+        run.text_size = run.length;
     } else if (run.kind == WEFT_RUN_DELETE) {
         run.backward = (bytes[7] & 1) != 0;
     }
@@ -48,7 +69,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         if ((bytes[7] & 0x80) != 0 || size < 16 || count == DELTA_RUNS_MAX) {
             delta.size = 0;
             delta_of_runs(&delta, runs, count);
-            target_apply(doc, &memory, (bytes[7] & 0x40) != 0 ? WEFT_APPLY_STRICT : WEFT_APPLY_PARK,
+            target_apply(doc, &memory,
+                         (bytes[6] & 0xE0) == 0xE0 ? WEFT_APPLY_DOUBT
+                         : (bytes[7] & 0x40) != 0  ? WEFT_APPLY_STRICT
+                                                   : WEFT_APPLY_PARK,
                          delta.data, delta.size);
             count = 0;
             if (size > half) {

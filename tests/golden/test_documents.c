@@ -58,6 +58,8 @@ static bool say_run(void *context, const struct weft_run *run)
              (number)run->seq, (number)run->lamport, run->length, target);
     if (run->kind == WEFT_RUN_DELETE || run->kind == WEFT_RUN_UNDELETE)
         golden_say(golden, "%s", line);
+    else if (run->kind == WEFT_RUN_INSERT && run->text == NULL)
+        golden_say(golden, "%s collected", line);
     else if (run->kind == WEFT_RUN_INSERT)
         golden_say_text(golden, line, (struct span){run->text, run->text_size});
     else
@@ -73,7 +75,10 @@ static bool say_span(void *context, const struct weft_span *span)
     char line[128];
     snprintf(line, sizeof line, "%s %llx:%llu length %llu", span->visible ? "visible" : "deleted",
              (number)span->id.agent, (number)span->id.seq, (number)span->length);
-    golden_say_text(golden, line, (struct span){span->text, span->text_size});
+    if (span->text == NULL)
+        golden_say(golden, "%s collected", line);
+    else
+        golden_say_text(golden, line, (struct span){span->text, span->text_size});
     return true;
 }
 

@@ -34,6 +34,7 @@ struct given {
     struct weft_buffer old_version;
     struct weft_buffer delta;   // of another, what waits and what is unknown among it
     struct weft_buffer awaited; // what wakes it
+    struct weft_buffer blank;   // of someone who has collected
     struct weft_buffer snapshot[3];
 };
 
@@ -86,7 +87,9 @@ static void make_deltas(void)
          .agent = OTHER,
          .seq = 11,
          .lamport = 411,
-         .target = {OTHER, 6}},
+         .target = {OTHER, 6},
+         .text = (const uint8_t *)"rd",
+         .text_size = 2},
         {.length = WAITING_SIZE,
          .agent = OTHER,
          .seq = 13,
@@ -106,6 +109,32 @@ static void make_deltas(void)
     weft_buffer_init(&given.awaited, NULL);
     delta_of_runs(&given.delta, runs, sizeof(runs) / sizeof(runs[0]));
     delta_of_runs(&given.awaited, &awaited, 1);
+}
+
+static void collect(struct weft_doc *doc)
+{
+    struct weft_collected collected;
+    struct weft_buffer version;
+    weft_buffer_init(&version, NULL);
+    must(weft_doc_version(&version, doc));
+    must(weft_doc_collect(&collected, doc, version.data, version.size));
+    cr_assert_gt(collected.elements, 0);
+    weft_buffer_finish(&version);
+}
+
+static void make_blank(void)
+{
+    struct weft_doc *doc;
+    weft_buffer_init(&given.blank, NULL);
+    must(weft_doc_create(&doc, NULL));
+    must(weft_doc_set_agent(doc, STRANGER + 1));
+    for (uint64_t i = 0; i < 300; i++)
+        insert(doc, i * 4 % (i + 1), "w\xC3\xB6rd ");
+    for (uint64_t i = 0; i < 40; i++)
+        must(weft_doc_delete(doc, WEFT_SCALARS, i * 11, 10));
+    collect(doc);
+    must(weft_doc_delta_since(&given.blank, doc, NULL, 0));
+    weft_doc_destroy(doc);
 }
 
 /// Several agents, deletes that cross, undo; and something that waits.
@@ -231,6 +260,22 @@ static enum weft_status apply(struct scene *scene, const struct weft_buffer *del
 static enum weft_status call_apply(struct scene *scene)
 {
     return apply(scene, &given.delta);
+}
+
+static enum weft_status call_apply_blank(struct scene *scene)
+{
+    return apply(scene, &given.blank);
+}
+
+static enum weft_status call_collect(struct scene *scene)
+{
+    struct weft_collected collected;
+    struct weft_buffer version;
+    weft_buffer_init(&version, NULL);
+    must(weft_doc_version(&version, scene->doc));
+    enum weft_status status = weft_doc_collect(&collected, scene->doc, version.data, version.size);
+    weft_buffer_finish(&version);
+    return status;
 }
 
 static enum weft_status call_apply_awaited(struct scene *scene)
@@ -422,6 +467,16 @@ static enum weft_status call_redo(struct scene *scene)
     return weft_undo_redo(&scene->outs[0], scene->undo, scene->doc);
 }
 
+static void after_delete(struct scene *scene)
+{
+    must(weft_doc_delete(scene->doc, WEFT_SCALARS, 20, 90));
+}
+
+static void after_blank(struct scene *scene)
+{
+    must(call_apply_blank(scene));
+}
+
 static void after_reader(struct scene *scene)
 {
     must(call_reader_create(scene));
@@ -487,6 +542,11 @@ static const struct call {
     {"chain", call_chain, NULL, AS_IT_WAS},
     {"snapshot", call_snapshot, NULL, AS_IT_WAS},
     {"load", call_load, NULL, AS_IT_WAS},
+    {"collect", call_collect, after_delete, AS_IT_WAS},
+    {"apply of what was collected", call_apply_blank, NULL, AS_IT_WAS},
+    {"delta of what was collected", call_delta_since, after_blank, AS_IT_WAS},
+    {"snapshot of what was collected", call_snapshot, after_blank, AS_IT_WAS},
+    {"digest of what was collected", call_digest, after_blank, AS_IT_WAS},
     {"create", call_create, NULL, AS_IT_WAS},
 };
 
@@ -495,10 +555,12 @@ static void given_init(void)
     struct scene scene;
     weft_buffer_init(&given.old_version, NULL);
     make_deltas();
+    make_blank();
     for (size_t i = 0; i < 3; i++)
         weft_buffer_init(&given.snapshot[i], NULL);
     scene_init(&scene);
     must(apply(&scene, &given.delta));
+    must(apply(&scene, &given.blank));
     must(weft_doc_snapshot(&given.snapshot[0], &given.snapshot[1], &given.snapshot[2], scene.doc));
     scene_finish(&scene);
     cr_assert_eq(scene.memory.used, 0);
@@ -509,6 +571,7 @@ static void given_finish(void)
     weft_buffer_finish(&given.old_version);
     weft_buffer_finish(&given.delta);
     weft_buffer_finish(&given.awaited);
+    weft_buffer_finish(&given.blank);
     for (size_t i = 0; i < 3; i++)
         weft_buffer_finish(&given.snapshot[i]);
 }

@@ -41,6 +41,8 @@ struct world {
     enum text_alphabet alphabet;
     uint64_t next_agent;
     uint64_t now_ms;
+    bool collects; // text is dropped, by each when it likes
+    uint64_t collected;
     bool revises; // undo, redo, restore, undeletes of anyone's deletes
 };
 
@@ -62,6 +64,7 @@ static void world_init(struct property *property, struct world *world, bool clas
     world->alphabet = (enum text_alphabet)random_below(&property->random, TEXT_ALPHABETS);
     world->next_agent = random_between(&property->random, 1, 1000);
     world->revises = !random_permille(&property->random, 250);
+    world->collects = random_permille(&property->random, 500);
     weft_buffer_init(&world->old_version, NULL);
     for (size_t i = 0; i < world->replica_count; i++) {
         bool sided = !classic && random_permille(&property->random, 850);
@@ -89,7 +92,9 @@ static void remember(struct property *property, struct world *world, size_t who)
     const struct weft_doc *doc = world->replicas[who].doc;
     world->old_version.size = 0;
     CHECK_OK(property, weft_doc_version(&world->old_version, doc));
-    if (world->moment_count < MOMENTS_MAX)
+    uint64_t lacking;
+    CHECK_OK(property, weft_doc_lacking(&lacking, doc));
+    if (world->moment_count < MOMENTS_MAX && lacking == 0)
         world->moments[world->moment_count++] = moment_make(property, doc);
 }
 
@@ -103,7 +108,10 @@ static void undo_or_redo(struct property *property, struct world *world, size_t 
     enum weft_status status = random_permille(&property->random, 650)
                                   ? weft_undo_undo(&delta, world->undos[who], doc)
                                   : weft_undo_redo(&delta, world->undos[who], doc);
-    CHECK(property, status == WEFT_OK || status == WEFT_NOT_FOUND, "%s", weft_status_text(status));
+    CHECK(property,
+          status == WEFT_OK || status == WEFT_NOT_FOUND ||
+              (status == WEFT_COLLECTED && weft_doc_stats(doc).collected > 0),
+          "%s", weft_status_text(status));
     weft_buffer_finish(&delta);
 }
 
@@ -118,7 +126,10 @@ static void restore(struct property *property, struct world *world, size_t who)
     struct weft_buffer before = document_text(property, doc);
     enum weft_status status = weft_doc_restore(doc, moment->version.data, moment->version.size);
     struct weft_buffer text = document_text(property, doc);
-    CHECK(property, status == WEFT_OK || status == WEFT_BEHIND, "%s", weft_status_text(status));
+    CHECK(property,
+          status == WEFT_OK || status == WEFT_BEHIND ||
+              (status == WEFT_COLLECTED && weft_doc_stats(doc).collected > 0),
+          "%s", weft_status_text(status));
     past_check_same(property, &text, status == WEFT_OK ? &moment->text : &before, "restored");
     weft_buffer_finish(&before);
 }
@@ -197,12 +208,27 @@ static void pull(struct property *property, struct world *world, size_t who)
     replica_pull(property, world->replicas[who].doc, world->replicas[other].doc);
 }
 
+/// A replica drops the text of what is deleted, now or at an old version if it has that.
+static void collect(struct property *property, struct world *world, size_t who)
+{
+    struct weft_doc *doc = world->replicas[who].doc;
+    struct weft_buffer version = document_version(property, doc);
+    enum weft_order order;
+    CHECK_OK(property, weft_version_compare(&order, world->old_version.data,
+                                            world->old_version.size, version.data, version.size));
+    bool old = random_permille(&property->random, 500) &&
+               (order == WEFT_ORDER_EQUAL || order == WEFT_ORDER_BEFORE);
+    if (world->collects)
+        world->collected += replica_collect(property, doc, old ? &world->old_version : &version);
+    weft_buffer_finish(&version);
+}
+
 /// What a replica may do, and how often of a hundred times.
 static const struct {
     uint64_t percent;
     void (*act)(struct property *property, struct world *world, size_t who);
 } acts[] = {
-    {40, edit_and_tell}, {54, deliver_any}, {2, restart}, {2, remember}, {2, pull},
+    {40, edit_and_tell}, {51, deliver_any}, {2, restart}, {2, remember}, {2, pull}, {3, collect},
 };
 
 static void step(struct property *property, struct world *world)
@@ -245,6 +271,22 @@ static void check_told(const struct property *property, struct replica *replica)
     past_check_same(property, &text, &replica->told, "what the observer was told");
 }
 
+/// Of a document that has lost text: the moment's text, or that it is gone.
+static void check_what_is_left(const struct property *property, const struct weft_doc *doc,
+                               const struct moment *moment)
+{
+    struct weft_buffer text;
+    weft_buffer_init(&text, NULL);
+    enum weft_status status =
+        weft_doc_text_at(&text, doc, moment->version.data, moment->version.size);
+    CHECK(property, status == WEFT_OK || (status == WEFT_COLLECTED && text.size == 0), "%s",
+          weft_status_text(status));
+    if (status == WEFT_OK)
+        past_check_same(property, &text, &moment->text, "what is left");
+    else
+        weft_buffer_finish(&text);
+}
+
 /// The moments that someone saw are seen by all, each by one who is asked.
 static void check_moments(struct property *property, struct world *world)
 {
@@ -254,6 +296,10 @@ static void check_moments(struct property *property, struct world *world)
     for (size_t i = 0; i < world->moment_count; i++) {
         const struct moment *moment = &world->moments[i];
         asked = world->replicas[i % world->replica_count].doc;
+        if (weft_doc_stats(asked).collected > 0) {
+            check_what_is_left(property, asked, moment);
+            continue;
+        }
         past_check_text(property, asked, moment);
         past_check_recorded_blame(property, asked, moment);
         past_check_diff(property, asked, &oracle, moment,
@@ -284,6 +330,9 @@ static uint64_t run_world(struct property *property, bool classic)
         CHECK(property, weft_doc_parked(world.replicas[i].doc) == 0,
               "all messages are here and %u runs still wait",
               weft_doc_parked(world.replicas[i].doc));
+        uint64_t lacking;
+        CHECK_OK(property, weft_doc_lacking(&lacking, world.replicas[i].doc));
+        CHECK(property, lacking == 0, "text is lacking of %" PRIu64 " elements", lacking);
         document_check_sound(property, world.replicas[i].doc);
         document_check_equal(property, world.replicas[0].doc, world.replicas[i].doc);
         check_told(property, &world.replicas[i]);

@@ -64,10 +64,27 @@ static const struct cheat {
     {"a delete of what is deleted",
      {.kind = WEFT_RUN_DELETE, .target = {HONEST_A, 5}, .length = 5},
      true},
-    {"a sound undelete", {.kind = WEFT_RUN_UNDELETE, .target = {HONEST_A, 21}, .length = 3}, true},
-    {"an undelete of all of a delete",
-     {.kind = WEFT_RUN_UNDELETE, .target = {HONEST_A, 20}, .length = 5},
+    {"a sound undelete",
+     {.kind = WEFT_RUN_UNDELETE,
+      .target = {HONEST_A, 21},
+      .length = 3,
+      .text = (const uint8_t *)"ghi",
+      .text_size = 3},
      true},
+    {"an undelete of all of a delete",
+     {.kind = WEFT_RUN_UNDELETE,
+      .target = {HONEST_A, 20},
+      .length = 5,
+      .text = (const uint8_t *)"fghij",
+      .text_size = 5},
+     true},
+    {"an undelete that brings another text",
+     {.kind = WEFT_RUN_UNDELETE,
+      .target = {HONEST_A, 21},
+      .length = 3,
+      .text = (const uint8_t *)"gHi",
+      .text_size = 3},
+     false},
     {"an undelete of an insert",
      {.kind = WEFT_RUN_UNDELETE, .target = {HONEST_A, 3}, .length = 1},
      false},
@@ -189,8 +206,8 @@ static void add_author(const struct property *property, struct world *world,
     run.lamport = run.lamport == 0 ? 60 : run.lamport;
     if (run.target.agent == 1)
         run.target.agent = agent;
-    if (run.kind == WEFT_RUN_INSERT) {
-        run.text = (const uint8_t *)"!!!!";
+    if (run.kind == WEFT_RUN_INSERT || (run.kind == WEFT_RUN_UNDELETE && run.text == NULL)) {
+        run.text = (const uint8_t *)"!!!!!";
         run.text_size = run.length;
     }
     add(property, world, &run, cheat->sound);

@@ -47,12 +47,15 @@ static uint32_t number_of(struct making *making, uint64_t agent)
 static void put_run(struct making *making, const struct weft_run *run)
 {
     enum { FLAG = 16, ONE = 32, TARGET = 64, AGENT = 128, SEQ = 256, LAMPORT = 512, ROOT = 1024 };
-    bool names = run->kind <= WEFT_RUN_UNDELETE;
-    bool root = run->kind == WEFT_RUN_INSERT && run->target.agent == 0;
+    enum { GAPS = 2048 };
+    bool gaps = run->kind == WEFT_RUN_COLLECTED;
+    bool insert = run->kind == WEFT_RUN_INSERT || gaps;
+    bool names = run->kind <= WEFT_RUN_UNDELETE || gaps;
+    bool root = insert && run->target.agent == 0;
     uint32_t agent = number_of(making, run->agent);
     uint32_t target = names && !root ? number_of(making, run->target.agent) : agent;
     uint64_t lamport = making->lamport != 0 ? making->lamport : run->seq + 1;
-    uint64_t bits = run->kind;
+    uint64_t bits = gaps ? GAPS : run->kind;
     bits |= run->left || run->backward ? FLAG : 0;
     bits |= run->length == 1 ? ONE : 0;
     bits |= target != agent ? TARGET : 0;
@@ -83,10 +86,10 @@ static void put_run(struct making *making, const struct weft_run *run)
         if (run->backward)
             *touched -= run->length - 1 < *touched ? run->length - 1 : *touched;
     }
-    if ((run->kind == WEFT_RUN_INSERT || !names) && run->text_size > 0)
+    if (run->kind != WEFT_RUN_DELETE && run->text_size > 0)
         put_bytes(&making->text, run->text, run->text_size);
     making->next[agent] = run->seq + run->length;
-    if (run->kind == WEFT_RUN_INSERT)
+    if (insert)
         making->touched[agent] = run->seq + run->length - 1;
     making->agent = agent;
     making->lamport = run->lamport + run->length;

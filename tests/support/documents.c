@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weft/history.h>
+
+#include "base/utf8.h"
 #include "tests/support/deltas.h"
 #include "tests/support/oracle.h"
 
@@ -209,6 +212,49 @@ static bool look_for_delete(void *context, const struct weft_run *run)
     return true;
 }
 
+/// The characters of some elements are looked for.
+struct naming {
+    struct weft_id first; // of the elements, the seqs go up or down from it
+    bool down;
+    uint32_t length;
+    uint8_t (*characters)[4]; // each filled up with zeros; none: its text was not found
+};
+
+static bool look_for_text(void *context, const struct weft_run *run)
+{
+    struct naming *naming = context;
+    if (run->kind != WEFT_RUN_INSERT || run->agent != naming->first.agent || run->text == NULL)
+        return true;
+    const uint8_t *at = run->text;
+    for (uint64_t seq = run->seq; seq < run->seq + run->length; seq++) {
+        size_t size = utf8_lead_size(*at);
+        uint64_t i = naming->down ? naming->first.seq - seq : seq - naming->first.seq;
+        if (i < naming->length)
+            memcpy(naming->characters[i], at, size);
+        at += size;
+    }
+    return true;
+}
+
+/// Appends what a part of a delete named. @return false when some of it was collected.
+static bool append_named(const struct property *property, struct weft_buffer *out,
+                         const struct weft_doc *doc, const struct weft_run *found, uint32_t skipped,
+                         uint32_t length)
+{
+    struct naming naming = {.first = found->target, .down = found->backward, .length = length};
+    naming.first.seq += found->backward ? -(uint64_t)skipped : skipped;
+    naming.characters = calloc(length, sizeof(*naming.characters));
+    weft_doc_visit_runs(doc, look_for_text, &naming);
+    bool whole = true;
+    for (uint32_t i = 0; i < length; i++) {
+        whole = whole && naming.characters[i][0] != 0;
+        CHECK_OK(property, weft_buffer_append(out, naming.characters[i],
+                                              utf8_lead_size(naming.characters[i][0])));
+    }
+    free(naming.characters);
+    return whole;
+}
+
 void replica_undelete(struct property *property, struct replica *replica)
 {
     struct undeleting undeleting = {.left = UINT64_MAX};
@@ -228,12 +274,39 @@ void replica_undelete(struct property *property, struct replica *replica)
         .target = {found->agent, found->seq + skipped},
     };
     struct weft_buffer delta;
+    struct weft_buffer text;
     weft_buffer_init(&delta, NULL);
-    delta_of_runs(&delta, &run, 1);
-    struct weft_apply_result result =
-        replica_apply(property, replica->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
-    CHECK(property, result.atoms_applied == run.length, "a sound undelete is taken whole");
+    weft_buffer_init(&text, NULL);
+    if (append_named(property, &text, replica->doc, found, skipped, run.length)) {
+        run.text = text.data;
+        run.text_size = text.size;
+        delta_of_runs(&delta, &run, 1);
+        struct weft_apply_result result =
+            replica_apply(property, replica->doc, WEFT_APPLY_STRICT, delta.data, delta.size);
+        CHECK(property, result.atoms_applied == run.length, "a sound undelete is taken whole");
+    }
+    weft_buffer_finish(&text);
     weft_buffer_finish(&delta);
+}
+
+uint64_t replica_collect(const struct property *property, struct weft_doc *doc,
+                         const struct weft_buffer *version)
+{
+    struct weft_collected collected;
+    struct weft_digest before = document_digest(property, doc);
+    struct weft_buffer text = document_text(property, doc);
+    uint64_t gone = weft_doc_stats(doc).collected;
+    CHECK_OK(property, weft_doc_collect(&collected, doc, version->data, version->size));
+    struct weft_buffer after = document_text(property, doc);
+    struct weft_digest digest = document_digest(property, doc);
+    CHECK(property, memcmp(&before, &digest, sizeof(before)) == 0, "collecting changes the digest");
+    CHECK(property, text.size == after.size && memcmp(text.data, after.data, text.size) == 0,
+          "collecting changes the text");
+    CHECK(property, weft_doc_stats(doc).collected == gone + collected.elements,
+          "what was collected is not what is told");
+    weft_buffer_finish(&text);
+    weft_buffer_finish(&after);
+    return collected.elements;
 }
 
 // ------------------------------------------------------------------------------------ replicating

@@ -32,6 +32,10 @@ void replica_edit(struct property *property, struct replica *replica, enum text_
 /// Cancels a part of some delete, of anyone, that the document has; nothing when it has none.
 void replica_undelete(struct property *property, struct replica *replica);
 
+/// Collects what a version shows as deleted; the document must not show it. @return elements.
+uint64_t replica_collect(const struct property *property, struct weft_doc *doc,
+                         const struct weft_buffer *version);
+
 /// Applies a delta that must be sound. @return the result.
 struct weft_apply_result replica_apply(const struct property *property, struct weft_doc *doc,
                                        enum weft_apply_mode mode, const uint8_t *delta,

@@ -79,19 +79,23 @@ static void add_insert(struct oracle *oracle, const struct weft_run *run)
     oracle->elements = elements;
     const uint8_t *text = run->text;
     for (uint32_t i = 0; i < run->length; i++) {
-        uint8_t size = *text < 0x80 ? 1 : *text < 0xE0 ? 2 : *text < 0xF0 ? 3 : 4;
+        uint8_t size = text == NULL   ? 0
+                       : *text < 0x80 ? 1
+                       : *text < 0xE0 ? 2
+                       : *text < 0xF0 ? 3
+                                      : 4;
         oracle->elements[oracle->count++] = (struct oracle_element){
             .id = {run->agent, run->seq + i},
             .lamport = run->lamport + i,
             .parent = i == 0 ? run->target : (struct weft_id){run->agent, run->seq + i - 1},
             .left = i == 0 && run->left,
-            .deleted = !counts(oracle, run->agent, run->seq + i),
+            .deleted = text == NULL || !counts(oracle, run->agent, run->seq + i),
             .text = text,
             .size = size,
         };
-        text += size;
+        text = text == NULL ? NULL : text + size;
     }
-    assert(text == run->text + run->text_size);
+    assert(text == NULL || text == run->text + run->text_size);
 }
 
 static void add_delete(struct oracle *oracle, const struct weft_run *run)
@@ -140,8 +144,10 @@ static bool add_run(void *context, const struct weft_run *run)
     struct weft_run copy = *run;
     if (run->kind == WEFT_RUN_INSERT) {
         assert(oracle->text_size + run->text_size <= oracle->text_capacity);
-        memcpy(oracle->text + oracle->text_size, run->text, run->text_size);
-        copy.text = oracle->text + oracle->text_size;
+        if (run->text != NULL) { // else it was collected
+            memcpy(oracle->text + oracle->text_size, run->text, run->text_size);
+            copy.text = oracle->text + oracle->text_size;
+        }
         oracle->text_size += run->text_size;
         add_insert(oracle, &copy);
     } else if (run->kind == WEFT_RUN_DELETE) {

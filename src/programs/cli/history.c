@@ -156,12 +156,13 @@ static bool add_weft_run(struct history *history, const struct weft_run *run)
                                 .text_size = run->text_size};
     if (run->kind > WEFT_RUN_UNDELETE)
         return add_run(history, &whole) && add_text(history, run->text, run->text_size);
-    const uint8_t *text = run->text;
+    static const uint8_t gone[] = "\xEF\xBF\xBD"; // what stands for text that was collected
+    const uint8_t *text = run->text != NULL ? run->text : gone;
     for (uint64_t i = 0; i < run->length; i++) {
         struct history_atom atom = atom_of(&whole, i, text);
         if (!add_atom(history, &atom))
             return false;
-        text += atom.text_size;
+        text += run->text != NULL ? atom.text_size : 0;
     }
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include "base/bits.h"
 #include "crdt/text.h"
 
 enum { ELEMENTS = 3 * TEXT_PAGE_ELEMENTS + 500 };
@@ -86,5 +87,119 @@ Test(text, counts_and_finds_in_every_unit_within_and_across_samples)
     }
     check(&text, TEXT_PAGE_ELEMENTS - 1, 1);
     check(&text, 2 * TEXT_PAGE_ELEMENTS - 70, 70);
+    text_finish(&text);
+}
+
+// -------------------------------------------------------------------------------- text that goes
+
+/// Whether an element's text is taken: runs of 1 to 90 elements.
+static bool is_gone(uint32_t iv)
+{
+    return iv / 37 % 3 == 1 || iv % 90 > 70;
+}
+
+/// Views and weighs pieces beside going one by one.
+static void check_gone(const struct text *text, uint32_t iv, uint32_t length,
+                       bool (*gone)(uint32_t iv))
+{
+    struct span view = text_view(text, iv, length);
+    struct weight weight = text_weigh(text, iv, length);
+    uint32_t units[3] = {0};
+    bool lacks = false;
+    for (uint32_t i = iv; i < iv + length; i++) {
+        bool first;
+        cr_assert_eq(text_alike(text, i, 1, &first), 1);
+        cr_assert_eq(first, gone(i), "%u", i);
+        lacks = lacks || gone(i);
+        units[WEFT_SCALARS]++;
+        if (gone(i))
+            continue;
+        size_t size = strlen(character(i));
+        cr_assert(size <= view.size && memcmp(view.data, character(i), size) == 0, "%u", i);
+        view = (struct span){view.data + size, view.size - size};
+        units[WEFT_UTF8] += units_of(character(i), WEFT_UTF8);
+        units[WEFT_UTF16] += units_of(character(i), WEFT_UTF16);
+    }
+    cr_assert_eq(view.size, 0);
+    cr_assert_eq(text_lacks(text, iv, length), lacks);
+    for (int unit = 0; unit < 3; unit++)
+        cr_assert_eq(weight.units[unit], units[unit], "unit %d of %u + %u", unit, iv, length);
+}
+
+static void check_all(const struct text *text, bool (*gone)(uint32_t iv))
+{
+    uint32_t step = 1;
+    for (uint32_t iv = 0; iv < ELEMENTS; iv += step) {
+        uint32_t left = (iv | (TEXT_PAGE_ELEMENTS - 1)) + 1 - iv;
+        step = step % 211 + 7;
+        check_gone(text, iv, step < left ? step < ELEMENTS - iv ? step : ELEMENTS - iv : left,
+                   gone);
+    }
+}
+
+static bool is_gone_still(uint32_t iv)
+{
+    return is_gone(iv) && iv % 5 != 0;
+}
+
+static bool none_is_gone(uint32_t iv)
+{
+    (void)iv;
+    return false;
+}
+
+Test(text, loses_any_elements_text_keeps_their_places_and_takes_it_back)
+{
+    struct text text;
+    static uint64_t bits[ELEMENTS / 64 + 1];
+    uint32_t count = 0;
+    fill(&text);
+    uint32_t bytes = text.bytes;
+    for (uint32_t iv = 0; iv < ELEMENTS; iv++) {
+        if (is_gone(iv)) {
+            bits_set(bits, iv, iv + 1);
+            count++;
+        }
+    }
+    cr_assert(text_drop(&text, bits));
+    cr_assert_eq(text.gone, count);
+    cr_assert_eq(text.length, ELEMENTS);
+    check_all(&text, is_gone);
+    // What comes behind it, with text and without.
+    cr_assert(text_reserve(&text, 20, 30) && text_reserve_gone(&text, 20));
+    text_append(&text, (struct span){(const uint8_t *)"\xc3\xa9", 2}, 1);
+    text_append_gone(&text, 9);
+    text_append(&text, (struct span){(const uint8_t *)"xy", 2}, 2);
+    cr_assert_eq(text_weigh(&text, ELEMENTS, 12).units[WEFT_UTF8], 4);
+    cr_assert_eq(text_weigh(&text, ELEMENTS, 12).units[WEFT_UTF16], 3);
+    check_all(&text, is_gone);
+    // A fifth comes back, one by one; then the rest, in pieces of one page.
+    cr_assert(text_reserve_fill(&text, 4 * ELEMENTS, 0));
+    for (uint32_t iv = 0; iv < ELEMENTS; iv++) {
+        const char *one = character(iv);
+        if (is_gone(iv) && iv % 5 == 0)
+            text_fill(&text, iv, 1, (struct span){(const uint8_t *)one, strlen(one)});
+    }
+    check_all(&text, is_gone_still);
+    for (uint32_t iv = 0; iv < ELEMENTS; iv++) {
+        uint8_t piece[4 * 16];
+        uint32_t length = 0;
+        size_t size = 0;
+        while (length < 16 && iv + length < ELEMENTS && is_gone_still(iv + length) &&
+               (iv + length) >> TEXT_PAGE_SHIFT == iv >> TEXT_PAGE_SHIFT) {
+            const char *one = character(iv + length++);
+            memcpy(piece + size, one, strlen(one));
+            size += strlen(one);
+        }
+        if (length > 0) {
+            text_fill(&text, iv, length, (struct span){piece, size});
+            iv += length - 1;
+        }
+    }
+    check_all(&text, none_is_gone);
+    cr_assert_eq(text.gone, 9);
+    cr_assert_eq(text.bytes, bytes + 4 + 9);
+    text_trim(&text);
+    check_all(&text, none_is_gone);
     text_finish(&text);
 }
