@@ -109,8 +109,12 @@ Test(chain, is_another_when_any_part_of_an_operation_is)
                                     .text_size = 2};
     const struct weft_run deletes = {
         .kind = WEFT_RUN_DELETE, .length = 2, .lamport = 100, .target = {BASE, 3}};
-    const struct weft_run undeletes = {
-        .kind = WEFT_RUN_UNDELETE, .length = 2, .lamport = 100, .target = {BASE, 53}};
+    const struct weft_run undeletes = {.kind = WEFT_RUN_UNDELETE,
+                                       .length = 2,
+                                       .lamport = 100,
+                                       .target = {BASE, 53},
+                                       .text = text,
+                                       .text_size = 2};
     const struct weft_run other = {
         .kind = 9, .length = 2, .lamport = 100, .text = (const uint8_t *)"pq", .text_size = 2};
     struct weft_run variants[24];
@@ -148,6 +152,8 @@ Test(chain, is_another_when_any_part_of_an_operation_is)
         variants[count].length = 3;
         if (variants[count].kind == WEFT_RUN_INSERT) {
             variants[count].text = (const uint8_t *)"abc";
+            variants[count].text_size = 3;
+        } else if (variants[count].kind == WEFT_RUN_UNDELETE) {
             variants[count].text_size = 3;
         }
         count++;
