@@ -30,6 +30,8 @@ bool rga_named_next(struct rga *rga, struct rga_named *named, uint32_t *iv_out,
 enum rga_outcome rga_check_revived(struct rga *rga, const struct op *op, struct span text)
 {
     enum rga_outcome outcome = RGA_APPLIED;
+    if (text.data == NULL) // out of a snapshot of version 0, which has all text
+        return RGA_APPLIED;
     struct rga_named named = rga_named_make(op, 0, op_length(op));
     for (uint32_t iv, length; rga_named_next(rga, &named, &iv, &length);) {
         for (uint32_t here; length > 0; iv += here, length -= here) {
@@ -52,7 +54,7 @@ enum rga_outcome rga_check_revived(struct rga *rga, const struct op *op, struct 
 void rga_fill_revived(struct rga *rga, const struct op *op, struct span text)
 {
     struct rga_named named = rga_named_make(op, 0, op_length(op));
-    if (!gaps_are_read || rga->text.gone == 0)
+    if (!gaps_are_read || rga->text.gone == 0 || text.data == NULL)
         return;
     for (uint32_t iv, length; rga_named_next(rga, &named, &iv, &length);) {
         for (uint32_t here; length > 0; iv += here, length -= here) {
