@@ -65,7 +65,7 @@ static void check_same(struct weft_doc *a, struct weft_doc *b)
     cr_assert_eq(weft_doc_digest(&digests[1], b), WEFT_OK);
     cr_assert_eq(memcmp(&digests[0], &digests[1], sizeof digests[0]), 0);
     cr_assert_eq(texts[0].size, texts[1].size);
-    cr_assert_eq(memcmp(texts[0].data, texts[1].data, texts[0].size), 0);
+    cr_assert(texts[0].size == 0 || memcmp(texts[0].data, texts[1].data, texts[0].size) == 0);
     cr_assert_null(weft_doc_check(a), "%s", weft_doc_check(a));
     cr_assert_null(weft_doc_check(b), "%s", weft_doc_check(b));
     weft_buffer_finish(&texts[0]);
