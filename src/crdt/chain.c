@@ -67,8 +67,11 @@ static void end_row(struct chunk *chunk)
     chunk->on_count = 0;
 }
 
+// None of a form ends no row of others: how runs were cut must not show.
 static void put_forms(struct chunk *chunk, enum atom_form form, uint32_t count)
 {
+    if (count == 0)
+        return;
     if (chunk->on != form) {
         end_row(chunk);
         chunk->on = form;

@@ -89,6 +89,44 @@ Test(chain, is_the_same_however_a_run_was_cut_and_whenever_one_asked)
     }
 }
 
+Test(chain, is_the_same_however_deletes_were_cut_with_others_in_between)
+{
+    enum { OTHER = 3, DELETED = 15 };
+    for (int backward = 0; backward < 2; backward++) {
+        struct chain whole;
+        for (uint32_t piece = DELETED; piece > 0; piece--) {
+            struct weft_doc *doc = doc_make();
+            for (uint32_t seq = 0; seq < DELETED; seq += piece) {
+                uint32_t length = piece < DELETED - seq ? piece : DELETED - seq;
+                struct weft_run run = {.kind = WEFT_RUN_DELETE,
+                                       .backward = backward != 0 && length > 1,
+                                       .length = length,
+                                       .agent = AUTHOR,
+                                       .seq = seq,
+                                       .lamport = 100 + seq,
+                                       .target = {BASE, backward != 0 ? DELETED - seq : seq}};
+                // Between two pieces, so that they stay two rows.
+                struct weft_run other = {.length = 1,
+                                         .agent = OTHER,
+                                         .seq = seq / piece,
+                                         .lamport = 1000 + seq / piece,
+                                         .target = {BASE, 3},
+                                         .text = text,
+                                         .text_size = 1};
+                apply(doc, &run);
+                apply(doc, &other);
+            }
+            struct chain chain = chain_of(doc);
+            cr_assert_eq(chain.next, DELETED);
+            if (piece == DELETED)
+                whole = chain;
+            cr_assert_eq(memcmp(chain.bytes, whole.bytes, sizeof(chain.bytes)), 0,
+                         "in pieces of %u, %s", piece, backward ? "backward" : "forward");
+            weft_doc_destroy(doc);
+        }
+    }
+}
+
 /// The chain of one run after BASE's.
 static struct chain chain_with(struct weft_run run)
 {
