@@ -110,10 +110,10 @@ static enum weft_status read_hex(struct weft_buffer *out, struct span hex)
     for (size_t i = 0; i < hex.size; i += 2) {
         int high = digit_of(hex.data[i]);
         int low = digit_of(hex.data[i + 1]);
-        uint8_t byte = (uint8_t)(high << 4 | low);
         if (high < 0 || low < 0) {
             return WEFT_MALFORMED;
         }
+        uint8_t byte = (uint8_t)(high << 4 | low);
         if (weft_buffer_append(out, &byte, 1)) {
             return WEFT_NO_MEMORY;
         }
