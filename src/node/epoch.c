@@ -6,6 +6,7 @@
 
 #include <xxhash.h>
 
+#include "base/hex.h"
 #include "node/edit.h"
 #include "node/heal.h"
 #include "node/journal.h"
@@ -26,27 +27,11 @@ void epoch_hex(char hex_out[2 * WIRE_EPOCH_SIZE + 1], const struct weft_epoch *e
     hex_out[2 * sizeof bytes] = '\0';
 }
 
-static int digit_of(uint8_t c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 bool epoch_from_hex(struct weft_epoch *epoch_out, struct span hex)
 {
     uint8_t bytes[WIRE_EPOCH_SIZE];
-    if (hex.size != 2 * sizeof bytes) {
+    if (hex.size != 2 * sizeof bytes || !hex_decode(bytes, hex.data, sizeof bytes)) {
         return false;
-    }
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        int high = digit_of(hex.data[2 * i]);
-        int low = digit_of(hex.data[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        bytes[i] = (uint8_t)(high << 4 | low);
     }
     *epoch_out = wire_epoch_decode(bytes);
     return true;

@@ -6,6 +6,7 @@
 
 #include <weft/labels.h>
 
+#include "base/hex.h"
 #include "node/epoch.h"
 #include "node/json.h"
 #include "node/request.h"
@@ -93,31 +94,19 @@ bool request_put_labels(struct node *node, struct json *json, const struct room 
 
 // ---------------------------------------------------------------------------------------- setting
 
-static int digit_of(uint8_t c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum weft_status read_hex(struct weft_buffer *out, struct span hex)
 {
     out->size = 0;
     if (hex.size % 2 != 0) {
         return WEFT_MALFORMED;
     }
-    for (size_t i = 0; i < hex.size; i += 2) {
-        int high = digit_of(hex.data[i]);
-        int low = digit_of(hex.data[i + 1]);
-        if (high < 0 || low < 0) {
-            return WEFT_MALFORMED;
-        }
-        uint8_t byte = (uint8_t)(high << 4 | low);
-        if (weft_buffer_append(out, &byte, 1)) {
-            return WEFT_NO_MEMORY;
-        }
+    if (weft_buffer_reserve(out, hex.size / 2)) {
+        return WEFT_NO_MEMORY;
     }
+    if (!hex_decode(out->data, hex.data, hex.size / 2)) {
+        return WEFT_MALFORMED;
+    }
+    out->size = hex.size / 2;
     return WEFT_OK;
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+
 #define COLUMNS_MAX 16
 #define SCRATCH_BYTES 64
 
@@ -316,23 +318,7 @@ void print_text(const struct weft_buffer *text)
         fwrite(text->data, 1, text->size, stdout);
 }
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool hex_parse(uint8_t *bytes_out, size_t size, const char *text)
 {
-    if (strlen(text) != 2 * size)
-        return false;
-    for (size_t i = 0; i < size; i++) {
-        int high = digit_of(text[2 * i]);
-        int low = digit_of(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        bytes_out[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    return strlen(text) == 2 * size && hex_decode(bytes_out, text, size);
 }
